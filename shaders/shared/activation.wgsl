@@ -1,0 +1,32 @@
+// Activations fused into the kernel that makes a value (apply) and into the one that makes its gradient (slope).
+// ACT: 0 none, 1 relu, 2 tanh, 3 sigmoid, 4 gelu, 5 silu. Twin of ops::activation::Activation.
+override ACT: u32 = 0u;
+
+// Abramowitz & Stegun 7.1.26, |error| < 1.5e-7.
+fn erf(z: f32) -> f32 {
+    let a = abs(z);
+    let t = 1.0 / (1.0 + 0.3275911 * a);
+    let p = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+    return sign(z) * (1.0 - p * exp(-a * a));
+}
+
+fn apply(z: f32) -> f32 {
+    switch ACT {
+        case 1u: { return max(z, 0.0); }
+        case 2u: { return tanh(z); }
+        case 3u: { return 1.0 / (1.0 + exp(-z)); }
+        case 4u: { return 0.5 * z * (1.0 + erf(z * 0.7071067811865476)); }
+        case 5u: { return z / (1.0 + exp(-z)); }
+        default: { return z; }
+    }
+}
+
+// d apply(z) / dz, from the value y = apply(z) alone: only relu, tanh and sigmoid are fused, for this reason.
+fn slope_at(y: f32) -> f32 {
+    switch ACT {
+        case 1u: { return select(0.0, 1.0, y > 0.0); }
+        case 2u: { return 1.0 - y * y; }
+        case 3u: { return y * (1.0 - y); }
+        default: { return 1.0; }
+    }
+}

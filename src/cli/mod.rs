@@ -1,0 +1,3 @@
+//! The command.
+mod draw;
+mod plot;

@@ -1,0 +1,266 @@
+use super::page::{CHOSEN, SIZE, page};
+use super::paint::{Anchor, Label, Shape, measure};
+use super::*;
+use std::io::Read;
+
+/// What a figure borrows.
+struct Case {
+    points: Vec<Point>,
+    suggestion: Result<Suggestion, Refusal>,
+    rules: Rules,
+    smith: Option<Smith>,
+    stopped: Option<(usize, &'static str)>,
+}
+
+impl Case {
+    fn figure(&self) -> Figure<'_> {
+        Figure {
+            title: "CNN on digits, SGD momentum 0.9, batch 64",
+            subtitle: "llvmpipe, 100 steps, sweep",
+            points: &self.points,
+            suggestion: self.suggestion.as_ref(),
+            rules: &self.rules,
+            smith: self.smith.as_ref(),
+            stopped: self.stopped,
+        }
+    }
+}
+
+/// A loss that falls and then diverges to NaN, with noise that is the same in every run.
+fn sweep(n: usize, low: f64, high: f64) -> Vec<Point> {
+    let point = |step: usize| {
+        let x = step as f64 / n.max(2) as f64;
+        let lr = low * (high / low).powf(step as f64 / (n.max(2) - 1) as f64);
+        let smoothed = if x > 0.95 { f64::NAN } else { 2.3 - 2.0 * x + (40.0 * (x - 0.8)).exp() };
+        let loss = smoothed + 0.1 * ((step * 7 % 5) as f64 - 2.0);
+        let accuracy = Some((0.1 + x).min(1.0));
+        Point { step, lr, loss, smoothed, accuracy, grad_norm: None, momentum: 0.9 }
+    };
+    (0..n).map(point).collect()
+}
+
+fn chosen(lr: f64) -> Suggestion {
+    Suggestion { lr, low: lr / 2.0, high: lr * 2.5, score: 5.0, rule: "ours", reason: String::new() }
+}
+
+fn digits() -> Case {
+    let rules = Rules {
+        fastai_valley: Some(8.3e-4),
+        fastai_steep: Some(3.2e-3),
+        fastai_slide: Some(0.16),
+        fastai_minimum: Some(0.021),
+        min_gradient: Some(2.9e-3),
+    };
+    Case {
+        points: sweep(100, 1e-7, 10.0),
+        suggestion: Ok(chosen(0.012)),
+        rules,
+        smith: Some(Smith { base_lr: 4e-4, max_lr: 0.3 }),
+        stopped: Some((99, "loss diverged")),
+    }
+}
+
+fn refused(points: Vec<Point>) -> Case {
+    let reason = "the loss never falls; use more steps & a <larger> batch".to_string();
+    Case { points, suggestion: Err(Refusal { reason }), rules: Rules::default(), smith: None, stopped: None }
+}
+
+/// An empty folder that goes away with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("rangefinder-plot-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a temporary folder");
+        Self(path)
+    }
+
+    fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).expect("the folder is there");
+        entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn svg_of(case: &Case) -> String {
+    paint::svg(&page(&case.figure()), SIZE).expect("memory takes it")
+}
+
+#[test]
+fn an_svg_says_everything_in_text() {
+    let folder = Folder::new("svg");
+    let path = folder.0.join("curve.SVG");
+    plot(&digits().figure(), &path).expect("written");
+    let svg = std::fs::read_to_string(&path).expect("readable");
+    let texts = [
+        "CNN on digits, SGD momentum 0.9, batch 64",
+        "llvmpipe, 100 steps, sweep",
+        "suggested 1.2e-2 (6e-3 .. 3e-2)",
+        "stopped: loss diverged (step 99)",
+        "fastai valley",
+        "fastai minimum",
+        "min gradient",
+        "4e-4 .. 0.3",
+        "10⁻⁷",
+        "10¹",
+        "100 %",
+        "learning rate (log scale)",
+    ];
+    for text in texts {
+        assert!(svg.contains(&format!(">\n{text}\n</text>")), "{text}");
+    }
+    assert!(svg.starts_with("<svg width=\"1000\" height=\"620\"") && svg.trim_end().ends_with("</svg>"));
+    assert!(svg.contains("sans-serif\""));
+    assert!(!svg.contains("NaN") && !svg.contains("inf\""));
+    assert_eq!(folder.files(), ["curve.SVG"]);
+}
+
+#[test]
+fn a_refusal_has_its_reason_and_no_line() {
+    let svg = svg_of(&refused(sweep(100, 1e-7, 10.0)));
+    assert!(svg.contains("No suggestion: the loss never falls; use more steps &amp; a &lt;larger&gt; batch"));
+    assert!(!svg.contains("suggested") && !svg.contains("interval"));
+    let case = refused(sweep(100, 1e-7, 10.0));
+    let lines = page(&case.figure()).into_iter().filter(|s| matches!(s, Shape::Line { colour: CHOSEN, .. }));
+    assert_eq!(lines.count(), 0);
+}
+
+#[test]
+fn a_png_has_its_size_and_every_row() {
+    let folder = Folder::new("png");
+    let path = folder.0.join("curve.png");
+    plot(&digits().figure(), &path).expect("written");
+    let file = std::fs::read(&path).expect("readable");
+    assert_eq!(&file[..16], b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR");
+    assert_eq!(file[16..24], [2000u32.to_be_bytes(), 1240u32.to_be_bytes()].concat());
+    let data = file.windows(4).position(|w| w == b"IDAT").expect("it has data") + 4;
+    let mut rows = Vec::new();
+    flate2::read::ZlibDecoder::new(&file[data..]).read_to_end(&mut rows).expect("zlib");
+    assert_eq!(rows.len(), (2000 * 3 + 1) * 1240);
+    assert_eq!(rows[..4], [2, 255, 255, 255]);
+}
+
+#[test]
+fn other_extensions_are_refused() {
+    let case = digits();
+    for (name, extension) in [("curve.pdf", "`.pdf`"), ("curve", "no extension"), ("", "no extension")] {
+        let error = plot(&case.figure(), Path::new(name)).expect_err("no such kind").to_string();
+        assert!(
+            error.contains(extension) && error.contains(".svg or .png") && !error.contains('\n'),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_written_leaves_nothing() {
+    let folder = Folder::new("failed");
+    let taken = folder.0.join("taken.svg");
+    std::fs::create_dir_all(taken.join("inside")).expect("a folder");
+    let under_a_file = folder.0.join("file");
+    std::fs::write(&under_a_file, "x").expect("a file");
+    let paths = [folder.0.join("missing/curve.svg"), under_a_file.join("curve.svg"), taken];
+    for path in paths {
+        match plot(&digits().figure(), &path) {
+            Err(Error::Io { path: named, .. }) => assert_eq!(named, path),
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut left = folder.files();
+    left.sort();
+    assert_eq!(left, ["file", "taken.svg"]);
+}
+
+/// Left, top, right, bottom.
+type Area = (f64, f64, f64, f64);
+
+fn area(label: &Label) -> Area {
+    let width = measure(&label.text, label.size);
+    let start = match label.anchor {
+        Anchor::Start => 0.0,
+        Anchor::Middle => -width / 2.0,
+        Anchor::End => -width,
+    };
+    let (x, y) = label.at;
+    let (above, below) = (0.76 * label.size, 0.22 * label.size);
+    match label.upward {
+        false => (x + start, y - above, x + start + width, y + below),
+        true => (x - above, y - start - width, x + below, y - start),
+    }
+}
+
+/// Every coordinate is finite, and no text touches another, the edge of the page or the suggestion's line.
+fn check(case: &Case) {
+    let shapes = page(&case.figure());
+    let mut texts: Vec<(Area, &str)> = Vec::new();
+    let mut lines = Vec::new();
+    for shape in &shapes {
+        let spots = match shape {
+            Shape::Text(label) => {
+                texts.push((area(label), &label.text));
+                vec![label.at]
+            }
+            Shape::Line { points, colour: CHOSEN, .. } => {
+                lines.push((points[0], points[1]));
+                points.clone()
+            }
+            Shape::Box { from, to, .. } => vec![*from, *to],
+            Shape::Dot { at, .. } => vec![*at],
+            Shape::Line { points, .. } | Shape::Area { points, .. } => points.clone(),
+        };
+        assert!(spots.iter().all(|s| s.0.is_finite() && s.1.is_finite()), "{shape:?}");
+    }
+    for (i, (a, text)) in texts.iter().enumerate() {
+        assert!(a.0 >= 0.0 && a.1 >= 0.0 && a.2 <= 1000.0 && a.3 <= 620.0, "{text} {a:?}");
+        let other = texts[..i].iter().find(|(b, _)| a.0 < b.2 && b.0 < a.2 && a.1 < b.3 && b.1 < a.3);
+        assert!(other.is_none(), "{text} {a:?} {other:?}");
+        let crossed = lines.iter().any(|(s, e)| a.0 < s.0 && s.0 < a.2 && a.1 < e.1 && s.1 < a.3);
+        assert!(!crossed, "{text} {a:?} {lines:?}");
+    }
+}
+
+#[test]
+fn no_text_covers_another() {
+    for rate in [1e-7, 3e-6, 1e-2, 0.011, 0.5, 9.0, 1e3] {
+        for near in [1e-9, 0.3, 0.9, 1.0, 1.2, 5.0] {
+            let mut case = digits();
+            case.suggestion = Ok(chosen(rate));
+            case.rules.fastai_valley = Some(rate * near);
+            case.rules.fastai_steep = Some(rate * near * 1.01);
+            case.rules.fastai_slide = Some(rate / near);
+            case.smith = Some(Smith { base_lr: rate * near, max_lr: 5.0 });
+            check(&case);
+        }
+    }
+}
+
+#[test]
+fn odd_sweeps_are_drawn() {
+    let flat = |loss: f64| {
+        let mut points = sweep(50, 1e-3, 1.0);
+        points.iter_mut().for_each(|p| (p.loss, p.smoothed, p.accuracy) = (loss, loss, None));
+        points
+    };
+    let mut linear = sweep(50, 1e-3, 9e-3);
+    linear[0].lr = 0.0;
+    let mut broken = sweep(3, 1e-3, 1.0);
+    (broken[0].lr, broken[1].loss, broken[2].accuracy) = (f64::NAN, f64::INFINITY, Some(f64::NAN));
+    let all = [sweep(0, 1e-3, 1.0), sweep(1, 1e-3, 1.0), sweep(2, 1e-3, 1.0), sweep(60, 1e-3, 3e-2)];
+    let all = all.into_iter().chain([flat(0.0), flat(2.0), flat(-1e25), flat(f64::NAN), linear, broken]);
+    for points in all {
+        let mut case = Case { points: points.clone(), ..digits() };
+        case.stopped = Some((
+            7,
+            "of a reason that is far too long to be written at the side of any frame, however tall",
+        ));
+        check(&case);
+        let case = refused(points);
+        check(&case);
+        assert!(!svg_of(&case).contains("NaN"));
+    }
+}

@@ -1,0 +1,225 @@
+//! The GPU: the only place that knows wgpu. A plan goes in, histories come out.
+
+mod adapter;
+mod program;
+mod run;
+mod scope;
+mod signal;
+
+pub use adapter::{Adapter, adapters};
+pub(crate) use program::{Buffers, List, Program};
+pub(crate) use run::{Finished, Pace};
+
+use crate::error::{Error, Result};
+use crate::kernel::{Access, Kernel};
+use crate::shader::assemble;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A device, ours or the application's. Cheap to clone; clones share pipelines.
+#[derive(Clone)]
+pub struct Gpu {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    adapter: Adapter,
+    pipelines: Mutex<HashMap<PipelineKey, Arc<Pipeline>>>,
+    modules: Mutex<HashMap<&'static str, wgpu::ShaderModule>>,
+    /// What our own handlers heard; an adopted device keeps the application's.
+    heard: Arc<Mutex<Option<String>>>,
+    made: [AtomicU64; 3],
+}
+
+/// What a pipeline is specialised for: entry point, fused activation, where its input comes from.
+pub(crate) type PipelineKey = (Kernel, u32, u32);
+
+pub(crate) struct Pipeline {
+    pub pipeline: wgpu::ComputePipeline,
+    pub layout: wgpu::BindGroupLayout,
+}
+
+/// How many objects a device was asked for so far: nothing may be added while a run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Compute pipelines.
+    pub pipelines: u64,
+    /// Buffers.
+    pub buffers: u64,
+    /// Bind groups.
+    pub bind_groups: u64,
+}
+
+impl std::fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Gpu({})", self.inner.adapter)
+    }
+}
+
+impl Gpu {
+    /// Opens a device of its own: the adapter that `RANGEFINDER_ADAPTER` names (by a part of its name, or by its
+    /// index in `rangefinder info`), else a discrete GPU, an integrated one, or a CPU driver, in this order.
+    ///
+    /// # Errors
+    /// No adapter, none of that name, or one that gives no device.
+    pub async fn new() -> Result<Self> {
+        let wanted = std::env::var("RANGEFINDER_ADAPTER").ok().filter(|v| !v.is_empty());
+        let (found, adapter) = adapter::choose(wanted.as_deref()).await?;
+        let (device, queue) = adapter::open(&found).await?;
+        let gpu = Self::with(device, queue, adapter);
+        let heard = gpu.inner.heard.clone();
+        let note = move |text: String| {
+            heard.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
+        };
+        let lost = note.clone();
+        gpu.inner.device.set_device_lost_callback(move |reason, text| {
+            // Dropping the last handle also "loses" the device; that is nobody's error.
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                lost(format!("lost ({reason:?}): {text}"));
+            }
+        });
+        gpu.inner.device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(error.to_string())));
+        Ok(gpu)
+    }
+
+    /// Works on an application's device, with whatever limits and features it has: the defaults and none suffice.
+    /// The application's error and device-lost handlers stay in place.
+    pub fn adopt(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        let adapter = Adapter::describe(&device.adapter_info(), 0, &device.limits(), device.features());
+        Self::with(device, queue, adapter)
+    }
+
+    fn with(device: wgpu::Device, queue: wgpu::Queue, adapter: Adapter) -> Self {
+        let inner = Inner {
+            device,
+            queue,
+            adapter,
+            pipelines: Mutex::default(),
+            modules: Mutex::default(),
+            heard: Arc::default(),
+            made: Default::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The adapter behind the device.
+    pub fn adapter(&self) -> &Adapter {
+        &self.inner.adapter
+    }
+
+    /// Objects made so far, by every session on this device.
+    pub fn made(&self) -> Made {
+        let [pipelines, buffers, bind_groups] =
+            [0, 1, 2].map(|i: usize| self.inner.made[i].load(Ordering::Relaxed));
+        Made { pipelines, buffers, bind_groups }
+    }
+}
+
+impl Inner {
+    /// An error that the device reported by itself since it was opened.
+    pub fn check(&self) -> Result<()> {
+        match &*self.heard.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(detail) => Err(Error::Device { detail: detail.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// A buffer of `bytes` (at least one binding's worth), or which limit forbids it. Errors of the device itself go to
+    /// the scope around the call.
+    pub fn buffer(&self, what: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+        let limits = self.device.limits();
+        let storage = usage.contains(wgpu::BufferUsages::STORAGE);
+        let binding = if storage { limits.max_storage_buffer_binding_size } else { u64::MAX };
+        let limit = limits.max_buffer_size.min(binding);
+        if bytes > limit {
+            return Err(Error::Limit {
+                what: format!("buffer {what} (bytes)"),
+                needed: bytes,
+                limit,
+                hint: "use a smaller batch, model or dataset, or fewer replicas".into(),
+            });
+        }
+        self.made[1].fetch_add(1, Ordering::Relaxed);
+        Ok(self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(what),
+            size: bytes.max(256).next_multiple_of(256),
+            usage,
+            mapped_at_creation: false,
+        }))
+    }
+
+    pub fn bind_group(&self, descriptor: &wgpu::BindGroupDescriptor<'_>) -> wgpu::BindGroup {
+        self.made[2].fetch_add(1, Ordering::Relaxed);
+        self.device.create_bind_group(descriptor)
+    }
+
+    fn module(&self, file: &'static str) -> wgpu::ShaderModule {
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: Some(file),
+                source: wgpu::ShaderSource::Wgsl(assemble(file).text.into()),
+            })
+        };
+        modules.entry(file).or_insert_with(make).clone()
+    }
+
+    /// The pipeline of a key, made on first use.
+    pub fn pipeline(&self, key: PipelineKey) -> Arc<Pipeline> {
+        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        pipelines.entry(key).or_insert_with(|| Arc::new(self.make_pipeline(key))).clone()
+    }
+
+    fn make_pipeline(&self, (kernel, act, source): PipelineKey) -> Pipeline {
+        self.made[0].fetch_add(1, Ordering::Relaxed);
+        let entry = kernel.entry();
+        let slot = |binding: u32, access: Access| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: match access {
+                    Access::Uniform => wgpu::BufferBindingType::Uniform,
+                    Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
+                    Access::Write => wgpu::BufferBindingType::Storage { read_only: false },
+                },
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        };
+        let dims = [slot(0, Access::Uniform)];
+        let slots: Vec<_> = dims.into_iter().chain(entry.bindings.iter().map(|b| slot(b.0, b.2))).collect();
+        let layout = self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(entry.name),
+            entries: &slots,
+        });
+        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(entry.name),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let mut constants = Vec::new();
+        if act != 0 {
+            constants.push(("ACT", f64::from(act)));
+        }
+        if source != 0 {
+            constants.push(("SOURCE", f64::from(source)));
+        }
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(entry.name),
+            layout: Some(&pipeline_layout),
+            module: &self.module(entry.file),
+            entry_point: Some(entry.name),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &constants,
+                // Every kernel writes its workgroup memory before it reads it.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        });
+        Pipeline { pipeline, layout }
+    }
+}

@@ -1,0 +1,331 @@
+//! A plan bound to a device: buffers by role, one bind group a dispatch.
+
+use super::{Gpu, Pipeline, signal::Signal};
+use crate::data::{Dataset, Inputs, Targets};
+use crate::error::{Error, Result};
+use crate::kernel::Access;
+use crate::layout::{Hyper, MAX_REPLICAS, Record, Role, State};
+use crate::plan::{Dispatch, Plan};
+use std::collections::HashMap;
+use std::sync::Arc;
+use wgpu::BufferUsages as Usage;
+
+/// Bytes between the `Dims` of two dispatches: the alignment of a uniform binding.
+const DIMS_STRIDE: u64 = 256;
+
+/// The lists of a plan.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum List {
+    Step,
+    Flush,
+    Eval,
+}
+
+/// A dispatch with everything it needs.
+pub(super) struct Launch {
+    pub pipeline: Arc<Pipeline>,
+    pub group: wgpu::BindGroup,
+    pub groups: [u32; 3],
+}
+
+struct Uploaded {
+    inputs: wgpu::Buffer,
+    targets: wgpu::Buffer,
+    /// `SOURCE` in the shaders.
+    source: u32,
+}
+
+/// What a training run changes, in device memory: a snapshot, or the place to restore it to.
+pub(crate) struct Buffers {
+    pub params: wgpu::Buffer,
+    pub moments: wgpu::Buffer,
+    pub buffers: wgpu::Buffer,
+}
+
+impl Buffers {
+    pub fn each(&self) -> [&wgpu::Buffer; 3] {
+        [&self.params, &self.moments, &self.buffers]
+    }
+}
+
+pub(crate) struct Program {
+    pub gpu: Gpu,
+    pub plan: Arc<Plan>,
+    buffers: HashMap<Role, wgpu::Buffer>,
+    dims: wgpu::Buffer,
+    datasets: HashMap<u64, Uploaded>,
+    /// Launches by list and dataset; dropped when a buffer that they bind is replaced.
+    bound: HashMap<(List, u64), Arc<Vec<Launch>>>,
+    pub(super) staging: Staging,
+}
+
+/// Where results are copied to, to be mapped.
+pub(super) struct Staging {
+    pub states: Vec<wgpu::Buffer>,
+    pub history: Option<wgpu::Buffer>,
+}
+
+/// States that may be on their way to the host at one time: submits in flight.
+pub(super) const IN_FLIGHT: usize = 3;
+
+impl Program {
+    /// Allocates what the plan alone decides, and writes its tables.
+    pub async fn new(gpu: &Gpu, plan: Plan) -> Result<Self> {
+        let inner = &gpu.inner;
+        let make = || {
+            let mut buffers = HashMap::new();
+            for &(role, words) in &plan.sizes {
+                let usage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
+                buffers.insert(role, inner.buffer(&role.to_string(), 4 * words as u64, usage)?);
+            }
+            let states = (MAX_REPLICAS * size_of::<State>()) as u64;
+            let usage = Usage::STORAGE | Usage::UNIFORM | Usage::COPY_SRC | Usage::COPY_DST;
+            buffers.insert(Role::State, inner.buffer("state", states, usage)?);
+            let read = Usage::MAP_READ | Usage::COPY_DST;
+            let some = (plan.replicas * size_of::<State>()) as u64;
+            let staging =
+                (0..IN_FLIGHT).map(|_| inner.buffer("state copy", some, read)).collect::<Result<_>>()?;
+            let dims = inner.buffer(
+                "dims",
+                DIMS_STRIDE * all(&plan).count() as u64,
+                Usage::UNIFORM | Usage::COPY_DST,
+            )?;
+            Ok((buffers, staging, dims))
+        };
+        let (buffers, states, dims) = inner.scoped(make).await?;
+        inner.queue.write_buffer(&buffers[&Role::Blocks], 0, bytemuck::cast_slice(&plan.blocks));
+        for (i, dispatch) in all(&plan).enumerate() {
+            inner.queue.write_buffer(&dims, DIMS_STRIDE * i as u64, bytemuck::cast_slice(&dispatch.dims));
+        }
+        Ok(Self {
+            gpu: gpu.clone(),
+            plan: Arc::new(plan),
+            buffers,
+            dims,
+            datasets: HashMap::new(),
+            bound: HashMap::new(),
+            staging: Staging { states, history: None },
+        })
+    }
+
+    pub fn buffer(&self, role: Role) -> &wgpu::Buffer {
+        &self.buffers[&role]
+    }
+
+    /// Copies the dataset to the device, once: bytes stay bytes.
+    pub async fn upload(&mut self, data: &Dataset) -> Result<()> {
+        if self.datasets.contains_key(&data.id()) {
+            return Ok(());
+        }
+        let inner = self.gpu.inner.clone();
+        let (inputs, source): (&[u8], u32) = match data.inputs() {
+            Inputs::F32(values) => (bytemuck::cast_slice(values), 1),
+            Inputs::U8(bytes) => (bytes, 2),
+        };
+        let targets: &[u8] = match data.targets() {
+            Targets::Classes { labels, .. } => bytemuck::cast_slice(labels),
+            Targets::Values { values, .. } => bytemuck::cast_slice(values),
+        };
+        let usage = Usage::STORAGE | Usage::COPY_DST;
+        let make = || {
+            Ok((
+                inner.buffer("inputs", inputs.len() as u64, usage)?,
+                inner.buffer("targets", targets.len() as u64, usage)?,
+            ))
+        };
+        let (input_buffer, target_buffer) = inner.scoped(make).await?;
+        write_padded(&inner.queue, &input_buffer, inputs);
+        write_padded(&inner.queue, &target_buffer, targets);
+        self.datasets.insert(data.id(), Uploaded { inputs: input_buffer, targets: target_buffer, source });
+        Ok(())
+    }
+
+    /// Makes room for a run's own tables. Replacing one drops the launches that bind it.
+    async fn reserve(&mut self, role: Role, bytes: usize) -> Result<()> {
+        let bytes = bytes as u64;
+        if self.buffers.get(&role).is_some_and(|b| b.size() >= bytes) {
+            return Ok(());
+        }
+        let inner = self.gpu.inner.clone();
+        let usage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
+        let buffer = inner.scoped(|| inner.buffer(&role.to_string(), bytes, usage)).await?;
+        self.buffers.insert(role, buffer);
+        self.bound.clear();
+        Ok(())
+    }
+
+    /// Writes a run's tables and makes every launch of it: nothing is made or written after this.
+    pub async fn prepare(
+        &mut self,
+        list: List,
+        data: &Dataset,
+        order: &[u32],
+        schedule: &[Hyper],
+        states: &[State],
+    ) -> Result<()> {
+        self.upload(data).await?;
+        let history = schedule.len() * size_of::<Record>();
+        self.reserve(Role::Order, size_of_val(order)).await?;
+        self.reserve(Role::Schedule, size_of_val(schedule)).await?;
+        self.reserve(Role::History, history).await?;
+        self.bind(list, data.id()).await?;
+        if list == List::Step {
+            self.bind(List::Flush, data.id()).await?;
+        }
+        let inner = self.gpu.inner.clone();
+        if self.staging.history.as_ref().is_none_or(|b| b.size() < history as u64) {
+            let usage = Usage::MAP_READ | Usage::COPY_DST;
+            self.staging.history =
+                Some(inner.scoped(|| inner.buffer("history copy", history as u64, usage)).await?);
+        }
+        inner.queue.write_buffer(self.buffer(Role::Order), 0, bytemuck::cast_slice(order));
+        inner.queue.write_buffer(self.buffer(Role::Schedule), 0, bytemuck::cast_slice(schedule));
+        inner.queue.write_buffer(self.buffer(Role::State), 0, bytemuck::cast_slice(states));
+        Ok(())
+    }
+
+    /// The launches of a list over a dataset.
+    pub(super) fn launches(&self, list: List, data: u64) -> Arc<Vec<Launch>> {
+        self.bound.get(&(list, data)).cloned().unwrap_or_default()
+    }
+
+    async fn bind(&mut self, list: List, data: u64) -> Result<()> {
+        if self.bound.contains_key(&(list, data)) {
+            return Ok(());
+        }
+        let inner = self.gpu.inner.clone();
+        let launches = inner.scoped(|| {
+            let first = match list {
+                List::Step => 0,
+                List::Flush => self.plan.step.len(),
+                List::Eval => self.plan.step.len() + 1,
+            };
+            let dispatches = all(&self.plan).skip(first).take(match list {
+                List::Step => self.plan.step.len(),
+                List::Flush => 1,
+                List::Eval => self.plan.eval.len(),
+            });
+            let uploaded = &self.datasets[&data];
+            Ok(dispatches.enumerate().map(|(i, d)| self.launch(d, first + i, uploaded)).collect())
+        });
+        let launches = launches.await?;
+        self.bound.insert((list, data), Arc::new(launches));
+        Ok(())
+    }
+
+    fn launch(&self, dispatch: &Dispatch, index: usize, data: &Uploaded) -> Launch {
+        let inner = &self.gpu.inner;
+        let source = if dispatch.reads_inputs() { data.source } else { 0 };
+        let pipeline = inner.pipeline((dispatch.kernel, dispatch.act, source));
+        let dims = wgpu::BufferBinding {
+            buffer: &self.dims,
+            offset: DIMS_STRIDE * index as u64,
+            size: wgpu::BufferSize::new(DIMS_STRIDE),
+        };
+        let mut entries =
+            vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(dims) }];
+        for (view, &(binding, _, access)) in dispatch.views.iter().zip(dispatch.kernel.entry().bindings) {
+            let buffer = match view.role {
+                Role::Inputs => &data.inputs,
+                Role::Targets => &data.targets,
+                role => &self.buffers[&role],
+            };
+            debug_assert!(access != Access::Uniform || view.role == Role::State);
+            entries.push(wgpu::BindGroupEntry {
+                binding,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer,
+                    offset: 4 * view.offset as u64,
+                    size: wgpu::BufferSize::new(4 * view.len as u64), // none: the whole buffer
+                }),
+            });
+        }
+        let group = inner.bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(dispatch.kernel.name()),
+            layout: &pipeline.layout,
+            entries: &entries,
+        });
+        Launch { pipeline, group, groups: dispatch.groups }
+    }
+
+    /// Copies what a run changes into buffers of its own.
+    pub async fn snapshot(&self) -> Result<Buffers> {
+        let inner = &self.gpu.inner;
+        let usage = Usage::COPY_SRC | Usage::COPY_DST;
+        let make = || {
+            let twin = |role: Role| inner.buffer("snapshot", self.buffer(role).size(), usage);
+            Ok(Buffers {
+                params: twin(Role::Params)?,
+                moments: twin(Role::Moments)?,
+                buffers: twin(Role::Buffers)?,
+            })
+        };
+        let buffers = inner.scoped(make).await?;
+        self.copy(self.live(), buffers.each());
+        Ok(buffers)
+    }
+
+    /// Copies a snapshot back. Never waits, and never fails on a live device: fit for a `Drop`.
+    pub fn restore(&self, snapshot: &Buffers) {
+        self.copy(snapshot.each(), self.live());
+    }
+
+    fn live(&self) -> [&wgpu::Buffer; 3] {
+        [Role::Params, Role::Moments, Role::Buffers].map(|role| self.buffer(role))
+    }
+
+    fn copy(&self, from: [&wgpu::Buffer; 3], to: [&wgpu::Buffer; 3]) {
+        let mut encoder = self.gpu.inner.device.create_command_encoder(&Default::default());
+        for (from, to) in from.into_iter().zip(to) {
+            encoder.copy_buffer_to_buffer(from, 0, to, 0, from.size());
+        }
+        self.gpu.inner.queue.submit([encoder.finish()]);
+    }
+
+    /// The contents of a buffer.
+    pub async fn read(&self, role: Role) -> Result<Vec<u32>> {
+        let inner = &self.gpu.inner;
+        let buffer = self.buffer(role);
+        let staging =
+            inner.scoped(|| inner.buffer("copy", buffer.size(), Usage::MAP_READ | Usage::COPY_DST)).await?;
+        let mut encoder = inner.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, buffer.size());
+        let submission = inner.queue.submit([encoder.finish()]);
+        let signal = Signal::map(&staging);
+        inner.wait(Some(submission), &signal).await?;
+        mapped(&staging)
+    }
+
+    /// Overwrites part of a buffer, from word `offset`.
+    pub fn write(&self, role: Role, offset: usize, words: &[f32]) {
+        let queue = &self.gpu.inner.queue;
+        queue.write_buffer(self.buffer(role), 4 * offset as u64, bytemuck::cast_slice(words));
+    }
+}
+
+/// Every dispatch of a plan, in the order of their dims.
+fn all(plan: &Plan) -> impl Iterator<Item = &Dispatch> {
+    plan.step.iter().chain([&plan.flush]).chain(&plan.eval)
+}
+
+/// Writes bytes whose number need not be a multiple of four.
+fn write_padded(queue: &wgpu::Queue, buffer: &wgpu::Buffer, bytes: &[u8]) {
+    let whole = bytes.len() / 4 * 4;
+    queue.write_buffer(buffer, 0, &bytes[..whole]);
+    if whole < bytes.len() {
+        let mut last = [0; 4];
+        last[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
+        queue.write_buffer(buffer, whole as u64, &last);
+    }
+}
+
+/// The words of a mapped buffer, which is unmapped.
+pub(super) fn mapped<T: bytemuck::Pod>(buffer: &wgpu::Buffer) -> Result<Vec<T>> {
+    let unreadable =
+        |e: wgpu::MapRangeError| Error::Device { detail: format!("a result could not be read: {e}") };
+    let view = buffer.get_mapped_range(..).map_err(unreadable)?;
+    let words = bytemuck::pod_collect_to_vec(&view[..view.len() / size_of::<T>() * size_of::<T>()]);
+    drop(view);
+    buffer.unmap();
+    Ok(words)
+}

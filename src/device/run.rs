@@ -1,0 +1,210 @@
+//! Running a list many times without a host wait inside.
+
+use super::program::{IN_FLIGHT, Launch, List, Program, mapped};
+use super::signal::Signal;
+use crate::error::{Error, Result};
+use crate::layout::{Record, Role, State};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Device time that one submit should take: long enough to hide its cost, short enough for watchdogs, for a progress
+/// bar and for a cancel to be felt.
+const SUBMIT: Duration = Duration::from_millis(40);
+/// Dispatches that one submit may hold: the memory of an encoder grows with them.
+const MOST_DISPATCHES: usize = 4096;
+
+/// What the caller of a run wants to hear and to say while it goes on.
+pub(crate) struct Pace<'a> {
+    /// Called with the states of all replicas as they reach the host.
+    pub progress: &'a mut dyn FnMut(&[State]),
+    /// Asked before each submit.
+    pub cancelled: &'a dyn Fn() -> bool,
+}
+
+/// What a run left behind, and what it cost.
+pub(crate) struct Finished {
+    pub states: Vec<State>,
+    /// (replicas, steps)
+    pub history: Vec<Record>,
+    pub submits: usize,
+    /// Times that the host waited while the device had nothing left to do.
+    pub waits: usize,
+    /// Dispatches recorded, and the host's time to record them.
+    pub dispatches: usize,
+    pub encode: Duration,
+    /// From the first submit to the last result.
+    pub wall: Duration,
+    /// Device time of a step, the first two left out (drivers compile kernels on first use).
+    pub step: Duration,
+}
+
+struct Flight {
+    submission: wgpu::SubmissionIndex,
+    signal: Signal,
+    slot: usize,
+    steps: usize,
+}
+
+/// The state of one run, from the first submit to the last.
+struct Runner<'a> {
+    program: &'a Program,
+    launches: &'a [Launch],
+    flights: VecDeque<Flight>,
+    next_slot: usize,
+    /// Steps in the next submit.
+    chunk: usize,
+    last_landing: Option<Instant>,
+    /// Steps timed, and their time.
+    timed: (usize, Duration),
+    running: bool,
+    finished: Finished,
+}
+
+impl Program {
+    /// Runs `list` for `steps` steps over a dataset that `prepare` was called with.
+    ///
+    /// # Errors
+    /// The device failed, or [`Error::Cancelled`]: all that was submitted has then ended.
+    pub async fn run(&self, list: List, data: u64, steps: usize, mut pace: Pace<'_>) -> Result<Finished> {
+        let launches = self.launches(list, data);
+        let mut runner = Runner::new(self, &launches);
+        let start = Instant::now();
+        let mut submitted = 0;
+        while submitted < steps && runner.running {
+            if (pace.cancelled)() {
+                runner.drain(&mut pace).await?;
+                return Err(Error::Cancelled);
+            }
+            let chunk = runner.chunk.min(steps - submitted);
+            runner.submit(chunk, submitted == 0)?;
+            submitted += chunk;
+            // A slot must be free for the next submit; what else has landed is taken along.
+            while runner.flights.len() == IN_FLIGHT || runner.landed()? {
+                runner.land(&mut pace).await?;
+            }
+        }
+        runner.finish(list, data, &mut pace).await?;
+        runner.finished.wall = start.elapsed();
+        let (timed, time) = runner.timed;
+        runner.finished.step =
+            if timed > 0 { time / timed as u32 } else { runner.finished.wall / steps.max(1) as u32 };
+        if (pace.cancelled)() {
+            return Err(Error::Cancelled);
+        }
+        Ok(runner.finished)
+    }
+}
+
+impl<'a> Runner<'a> {
+    fn new(program: &'a Program, launches: &'a [Launch]) -> Self {
+        Self {
+            program,
+            launches,
+            flights: VecDeque::with_capacity(IN_FLIGHT),
+            next_slot: 0,
+            chunk: 2,
+            last_landing: None,
+            timed: (0, Duration::ZERO),
+            running: true,
+            finished: Finished {
+                states: Vec::new(),
+                history: Vec::new(),
+                submits: 0,
+                waits: 0,
+                dispatches: 0,
+                encode: Duration::ZERO,
+                wall: Duration::ZERO,
+                step: Duration::ZERO,
+            },
+        }
+    }
+
+    fn encode(&mut self, encoder: &mut wgpu::CommandEncoder, launches: &[Launch], times: usize) {
+        let start = Instant::now();
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        for launch in std::iter::repeat_n(launches, times).flatten() {
+            let [x, y, z] = launch.groups;
+            pass.set_pipeline(&launch.pipeline.pipeline);
+            pass.set_bind_group(0, &launch.group, &[]);
+            pass.dispatch_workgroups(x, y, z);
+        }
+        drop(pass);
+        self.finished.encode += start.elapsed();
+        self.finished.dispatches += times * launches.len();
+    }
+
+    /// Records `steps` steps and a copy of the states, and hands them to the device.
+    fn submit(&mut self, steps: usize, first: bool) -> Result<()> {
+        let inner = &self.program.gpu.inner;
+        let mut encoder = inner.device.create_command_encoder(&Default::default());
+        if first {
+            encoder.clear_buffer(self.program.buffer(Role::History), 0, None);
+        }
+        self.encode(&mut encoder, self.launches, steps);
+        let slot = self.next_slot;
+        let copy = &self.program.staging.states[slot];
+        encoder.copy_buffer_to_buffer(self.program.buffer(Role::State), 0, copy, 0, copy.size());
+        let submission = inner.queue.submit([encoder.finish()]);
+        self.flights.push_back(Flight { submission, signal: Signal::map(copy), slot, steps });
+        self.next_slot = (slot + 1) % IN_FLIGHT;
+        self.finished.submits += 1;
+        Ok(())
+    }
+
+    /// Has the oldest submit ended?
+    fn landed(&self) -> Result<bool> {
+        self.program.gpu.inner.poll()?;
+        Ok(self.flights.front().is_some_and(|f| f.signal.fired()))
+    }
+
+    /// Takes the states of the oldest submit, and learns from it how long a step takes.
+    async fn land(&mut self, pace: &mut Pace<'_>) -> Result<()> {
+        let Some(flight) = self.flights.pop_front() else { return Ok(()) };
+        self.program.gpu.inner.wait(Some(flight.submission), &flight.signal).await?;
+        let now = Instant::now();
+        if let Some(last) = self.last_landing {
+            let time = now - last;
+            self.timed = (self.timed.0 + flight.steps, self.timed.1 + time);
+            let fits = (SUBMIT.as_secs_f64() * flight.steps as f64 / time.as_secs_f64().max(1e-6)) as usize;
+            let most = (MOST_DISPATCHES / self.launches.len().max(1)).max(1);
+            self.chunk = fits.clamp(1, (4 * self.chunk).min(most));
+        }
+        self.last_landing = Some(now);
+        let mut states: Vec<State> = mapped(&self.program.staging.states[flight.slot])?;
+        states.truncate(self.program.plan.replicas);
+        self.running = states.iter().any(|s| s.running == 1);
+        (pace.progress)(&states);
+        self.finished.states = states;
+        Ok(())
+    }
+
+    async fn drain(&mut self, pace: &mut Pace<'_>) -> Result<()> {
+        while !self.flights.is_empty() {
+            self.land(pace).await?;
+        }
+        Ok(())
+    }
+
+    /// Closes the run: the last gradient norm, and the one read-back that the host waits for.
+    async fn finish(&mut self, list: List, data: u64, pace: &mut Pace<'_>) -> Result<()> {
+        let inner = &self.program.gpu.inner;
+        let mut encoder = inner.device.create_command_encoder(&Default::default());
+        if list == List::Step {
+            let flush = self.program.launches(List::Flush, data);
+            self.encode(&mut encoder, &flush, 1);
+        }
+        let Some(copy) = &self.program.staging.history else {
+            return Err(Error::Device { detail: "a run was not prepared".into() });
+        };
+        let history = self.program.buffer(Role::History);
+        encoder.copy_buffer_to_buffer(history, 0, copy, 0, copy.size().min(history.size()));
+        let submission = inner.queue.submit([encoder.finish()]);
+        let signal = Signal::map(copy);
+        self.finished.submits += 1;
+        self.drain(pace).await?;
+        inner.wait(Some(submission), &signal).await?;
+        self.finished.waits += 1;
+        self.finished.history = mapped(copy)?;
+        Ok(())
+    }
+}

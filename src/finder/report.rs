@@ -1,0 +1,105 @@
+//! What a range test found: every step, where it stopped, and what each rule makes of it.
+
+use super::Mode;
+use crate::device::Adapter;
+use crate::session::{Cost, StopReason};
+
+/// The result of a [`RangeTest`](super::RangeTest).
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Which question was asked.
+    pub mode: Mode,
+    /// Every step with a finite loss, in order.
+    pub points: Vec<Point>,
+    /// Our rule's answer.
+    pub suggestion: Result<Suggestion, Refusal>,
+    /// The answers of other finders' rules.
+    pub rules: Rules,
+    /// The bounds of a cyclical schedule, where the curve shows them.
+    pub smith: Option<Smith>,
+    /// The step at which the sweep ended early, and why.
+    pub stopped: Option<(usize, StopReason)>,
+    /// Hashes of all that the sweep changes, before it and after the restore; `None` if they were not asked for.
+    pub fingerprints: Option<(u64, u64)>,
+    /// How often the sweep went through the dataset; above 1 it saw samples again, in a new order.
+    pub epochs: f64,
+    /// The device that it ran on.
+    pub adapter: Adapter,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+impl Report {
+    /// Is the model as it was, bit for bit? Without hashes: was everything copied back?
+    pub fn restored(&self) -> bool {
+        self.fingerprints.is_none_or(|(before, after)| before == after)
+    }
+}
+
+/// One step of the sweep. `loss` is measured on the batch of this step *before* its update; `lr` and
+/// `momentum` are what that update then uses (so `loss` shows the effect of the rates up to the step before).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// Index of the step, from 0.
+    pub step: usize,
+    /// Learning rate of the step's update.
+    pub lr: f64,
+    /// Mean loss over the batch, as computed: never smoothed.
+    pub loss: f64,
+    /// Exponentially weighted average of `loss` with bias correction.
+    pub smoothed: f64,
+    /// Share of the batch classified rightly, 0 to 1; `None` for a regression.
+    pub accuracy: Option<f64>,
+    /// Euclidean norm of the whole gradient; `None` where the step's backward pass did not count.
+    pub grad_norm: Option<f64>,
+    /// Momentum (SGD) or beta1 (Adam) of the step's update.
+    pub momentum: f64,
+}
+
+/// A rate, the interval of rates that the curve cannot tell from it, and why it was chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suggestion {
+    /// The learning rate to train with.
+    pub lr: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+    /// How clearly the loss falls at `lr`: the slope over its standard error (a z-score, positive).
+    pub score: f64,
+    /// Name of the rule that answered.
+    pub rule: &'static str,
+    /// One sentence for a person.
+    pub reason: String,
+}
+
+/// Why there is no suggestion, and what to change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// One sentence for a person: what the curve shows, and what to change.
+    pub reason: String,
+}
+
+/// What the rules of other finders answer on the same curve; `None` where a rule has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Rules {
+    /// fastai `valley`, its default.
+    pub fastai_valley: Option<f64>,
+    /// fastai `steep`.
+    pub fastai_steep: Option<f64>,
+    /// fastai `slide`.
+    pub fastai_slide: Option<f64>,
+    /// fastai `minimum`: a tenth of the rate at the lowest loss.
+    pub fastai_minimum: Option<f64>,
+    /// The steepest central difference (fastai v1, pytorch-lr-finder).
+    pub min_gradient: Option<f64>,
+}
+
+/// Smith's pair (arXiv:1506.01186, section 3.3): the bounds of a cyclical schedule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Smith {
+    /// Where accuracy starts to rise (or, without accuracy, the loss to fall).
+    pub base_lr: f64,
+    /// Where it slows, becomes ragged or falls.
+    pub max_lr: f64,
+}

@@ -1,0 +1,496 @@
+//! Which rate to train with: the middle of the fall.
+
+use super::report::{Refusal, Suggestion};
+use super::smooth::{Fit, finite, fit_all, pseudo_residuals, rising, thinned};
+use std::f64::consts::{LN_10, PI};
+
+/// Name of the rule.
+pub const RULE: &str = "middle of the fall";
+
+/// Fewest points that an answer is read from.
+const FEWEST: usize = 6;
+/// Most points that are fitted; longer curves are averaged down to these.
+const MOST: usize = 2000;
+/// Half-width of the fit in decades, and the largest share of the range that it may be.
+const HALF_WIDTH: f64 = 0.3;
+const HALF_WIDTH_SHARE: f64 = 0.1;
+/// The fall begins where a quarter of it is made, clear of the noise of the start, and is over where 95 % is made, or
+/// where the fit is within one standard error of its lowest: the bottom is flat and ragged, and where it is lowest says
+/// little.
+const BEGUN: f64 = 0.25;
+const OVER: f64 = 0.95;
+/// Standard errors that the fall must measure. Of curves of noise alone, one in twelve or fewer does.
+const CLEAR: f64 = 3.0;
+/// Standard deviations above the start beyond which a loss is cut off: how far a run diverged says nothing.
+const DIVERGED: f64 = 3.0;
+/// Largest score, for curves without noise.
+const MOST_CLEAR: f64 = 1e3;
+
+/// The learning rate to train with, from a range test: the geometric middle of the stretch over which the loss falls.
+///
+/// `loss` is raw, one a rate, and `lr` rises. `lr` may be the whole planned grid, longer than the losses of a run that
+/// was stopped: with `lr` longer, or with a loss that is not finite, the curve is known to have ended in divergence.
+///
+/// The losses, cut off above the noise of the start, are fitted by [`local_linear`](super::smooth::local_linear), 0.3
+/// decades to either side, without lag. The fall goes from the start's level to the fit's minimum; it begins where the fit has made a quarter of it,
+/// and is over where the fit has made 95 %, or is within one standard error of its minimum. The answer is the geometric mean of these two rates, which are `low` and
+/// `high`: in between the loss falls, and the curve does not say which rate trains best. The middle is far from both
+/// ways to go wrong (too slow before `low`, ragged and then diverging after `high`), and, unlike the steepest point, it
+/// depends on levels rather than on slopes, which noise spoils first. `score` is the mean slope over the fall divided
+/// by its standard error.
+///
+/// The answer is the same for `a * loss + b` with any `a > 0` and any `b`, and for rates in any unit.
+///
+/// # Errors
+/// A [`Refusal`] that says what to change: fewer than 6 points, rates that do not rise, a loss that is not finite at
+/// once, a fall below 3 standard errors, a loss that only rises, or one that still falls at the end.
+pub fn suggest(lr: &[f64], loss: &[f64]) -> Result<Suggestion, Refusal> {
+    let curve = Curve::new(lr, loss)?;
+    let fall = curve.fall()?;
+    let low = curve.crossing(&fall, curve.level - BEGUN * (curve.level - fall.bottom));
+    let high = curve
+        .crossing(&fall, fall.bottom + ((1.0 - OVER) * (curve.level - fall.bottom)).max(fall.bottom_error));
+    curve.check_end(&fall, low, high)?;
+    let rate = f64::midpoint(low, high).exp();
+    let reason = format!(
+        "the loss falls from {} to {} between {:.2e} and {:.2e}, {:.0} standard errors; {:.2e} is the middle",
+        short(curve.raw(curve.level)),
+        short(curve.raw(fall.bottom)),
+        low.exp(),
+        high.exp(),
+        fall.score,
+        rate
+    );
+    Ok(Suggestion { lr: rate, low: low.exp(), high: high.exp(), score: fall.score, rule: RULE, reason })
+}
+
+/// A curve made ready: losses cut off above the start, in units of their spread around the start's median.
+struct Curve {
+    /// `ln lr` of every point.
+    x: Vec<f64>,
+    loss: Vec<f64>,
+    /// Fits for noise of deviation 1.
+    fits: Vec<Fit>,
+    /// The start's level, the mean of the first `count` losses.
+    level: f64,
+    count: usize,
+    /// Deviation of the noise at the start.
+    noise: f64,
+    /// A loss as computed is `offset + scale *` what is here.
+    offset: f64,
+    scale: f64,
+    /// The run ended in divergence, or most losses at the end are above the start.
+    diverged: bool,
+}
+
+/// From the start's level to the lowest point of the fit.
+struct Fall {
+    lowest: usize,
+    bottom: f64,
+    bottom_error: f64,
+    /// Deviation of the noise on the way.
+    noise: f64,
+    score: f64,
+}
+
+impl Curve {
+    fn new(lr: &[f64], loss: &[f64]) -> Result<Self, Refusal> {
+        let (lr, losses, blew_up) = usable(lr, loss)?;
+        let offset = median(losses.split_at(start_count(losses.len())).0);
+        let noise = spread(losses.split_at(losses.len().min(start_count(losses.len()).max(8))).0);
+        let top = offset + DIVERGED * noise;
+        let cut: Vec<f64> = losses.iter().map(|&loss| loss.min(top) - offset).collect();
+        let scale = cut.iter().fold(0.0, |most: f64, loss| most.max(loss.abs()));
+        // Differences that are rounding errors of the losses are no signal.
+        if !(scale.is_finite() && scale > 1e-12 * offset.abs()) {
+            return Err(flat(offset));
+        }
+        let end = losses.split_at(losses.len() - start_count(losses.len())).1;
+        let diverged = blew_up || median(end) > top;
+        let units: Vec<f64> = cut.iter().map(|loss| loss / scale).collect();
+        let (lr, loss) = thinned(lr, &units, MOST);
+        let x: Vec<f64> = lr.iter().map(|lr| lr.ln()).collect();
+        let fits = fit_all(&x, &loss, &vec![1.0; x.len()], half_width(&x));
+        let count = start_count(loss.len());
+        let level = mean(loss.split_at(count).0);
+        Ok(Self { x, loss, fits, level, count, noise: noise / scale, offset, scale, diverged })
+    }
+
+    /// The fall, or a refusal where there is none to speak of.
+    fn fall(&self) -> Result<Fall, Refusal> {
+        // The upper bound, and not the value: at the ends of the curve the fit is less sure.
+        let bound = |fit: &Fit| fit.value + self.noise * fit.value_error;
+        let lowest = self.fits.iter().enumerate().min_by(|a, b| bound(a.1).total_cmp(&bound(b.1)));
+        let Some((lowest, fit)) = lowest else { return Err(flat(self.offset)) };
+        // Pooled over the whole way: a few points at the bottom would not tell the noise well.
+        let strays = pseudo_residuals(&self.x, &self.loss);
+        let strays = strays.split_at(strays.len().min(lowest.max(8))).0;
+        let noise = mean(&strays.iter().map(|stray| stray * stray).collect::<Vec<f64>>()).sqrt();
+        let bottom_error = noise * fit.value_error;
+        let height = self.level - fit.value;
+        let score = (height / bottom_error.hypot(noise / (self.count as f64).sqrt())).min(MOST_CLEAR);
+        if score >= CLEAR && lowest >= self.count {
+            return Ok(Fall { lowest, bottom: fit.value, bottom_error, noise, score });
+        }
+        let rises = self.diverged && (lowest < self.count || score < 1.0);
+        Err(if rises { rises_only(self.offset) } else { self.unclear(height * self.scale, score) })
+    }
+
+    /// `ln lr` at which the fit last falls below `level` before its lowest point.
+    fn crossing(&self, fall: &Fall, level: f64) -> f64 {
+        let points = self.x.iter().zip(&self.fits).take(fall.lowest + 1);
+        let points: Vec<(f64, f64)> = points.map(|(&x, fit)| (x, fit.value)).collect();
+        let crossing = points.windows(2).rev().find_map(|pair| match pair {
+            &[(x0, above), (x1, below)] if above > level => {
+                Some(x0 + (x1 - x0) * (above - level) / (above - below))
+            }
+            _ => None,
+        });
+        crossing.or(self.x.first().copied()).unwrap_or(f64::NAN)
+    }
+
+    /// Refuses where the curve ends while the loss still falls, at a quarter of the fall's mean slope or faster: by the
+    /// medians of the last two stretches, which a spike does not move.
+    fn check_end(&self, fall: &Fall, low: f64, high: f64) -> Result<(), Refusal> {
+        let stretch = 2.0 * half_width(&self.x) * LN_10;
+        let end = self.x.last().copied().unwrap_or(f64::NAN);
+        let within = self.x.iter().filter(|&&x| x > end - stretch).count();
+        let n = self.x.len();
+        let k = within.max(3).min(n / 2);
+        let (before, last) = self.loss.split_at(n - k);
+        let drop = median(before.split_at(n - 2 * k).1) - median(last);
+        // A median's variance is pi / 2 times a mean's; there are two.
+        let error = fall.noise * (PI / k as f64).sqrt();
+        let slope = (OVER - BEGUN) * (self.level - fall.bottom) / (high - low);
+        let gap = (end - self.x.first().copied().unwrap_or(end)) * k as f64 / n as f64;
+        let falls = drop > (slope * gap / 4.0).max(2.0 * error);
+        if self.diverged || end - high > stretch || !falls {
+            return Ok(());
+        }
+        let end = end.exp();
+        let reason =
+            format!("the loss still falls at the largest rate, {end:.2e}; raise the end of the range (--to)");
+        Err(Refusal { reason })
+    }
+
+    fn raw(&self, loss: f64) -> f64 {
+        self.offset + self.scale * loss
+    }
+
+    fn unclear(&self, height: f64, score: f64) -> Refusal {
+        let (level, height, score) = (short(self.raw(self.level)), short(height.max(0.0)), score.max(0.0));
+        let (until, range) = match self.diverged {
+            true => (" before it diverges", "lower the start of the range (--from)"),
+            false => ("", "raise the end of the range (--to)"),
+        };
+        let reason = format!(
+            "the loss does not clearly fall{until}: from {level} by {height}, {score:.2} standard errors where {CLEAR} \
+             are needed; take more steps (--steps) or a larger batch (--batch), or {range}"
+        );
+        Refusal { reason }
+    }
+}
+
+/// How many points are the start of a curve of `n`: a tenth, but at least three.
+fn start_count(n: usize) -> usize {
+    (n / 10).max(FEWEST / 2).min(n)
+}
+
+/// The points before the first loss that is not finite, and whether the run went on, or should have, after them.
+fn usable<'a>(lr: &'a [f64], loss: &'a [f64]) -> Result<(&'a [f64], &'a [f64], bool), Refusal> {
+    // A linear range may start at 0, which has no logarithm.
+    let zero = usize::from(lr.first() == Some(&0.0) && !loss.is_empty());
+    let (lr, loss) = (lr.split_at(zero).1, loss.split_at(zero).1);
+    let rates = rising(lr);
+    if rates.len() < lr.len() {
+        let reason =
+            format!("the rates must be positive and rise, and number {} does not", rates.len() + zero + 1);
+        return Err(Refusal { reason });
+    }
+    let losses = finite(loss);
+    let n = rates.len().min(losses.len());
+    let blew_up = n < rates.len() || losses.len() < loss.len();
+    if n >= FEWEST {
+        return Ok((rates.split_at(n).0, losses.split_at(n).0, blew_up));
+    }
+    let reason = match (losses.len() < loss.len(), rates.get(n)) {
+        (true, _) if n == 0 => {
+            "the loss is not finite from the first step on; check the data, or lower the start of the range (--from)"
+                .into()
+        }
+        (true, Some(rate)) => {
+            format!("the loss is not finite after {n} steps, at {rate:.2e}; lower the start of the range (--from)")
+        }
+        _ => format!("{n} points are too few; take at least {FEWEST} steps (--steps), better 100"),
+    };
+    Err(Refusal { reason })
+}
+
+fn half_width(x: &[f64]) -> f64 {
+    let range = x.last().zip(x.first()).map_or(0.0, |(last, first)| (last - first) / LN_10);
+    HALF_WIDTH.min(HALF_WIDTH_SHARE * range)
+}
+
+fn flat(loss: f64) -> Refusal {
+    let loss = short(loss);
+    let reason = format!(
+        "the loss is {loss} at every rate; widen the range (--from, --to), or check that the model learns"
+    );
+    Refusal { reason }
+}
+
+fn rises_only(loss: f64) -> Refusal {
+    let loss = short(loss);
+    let reason =
+        format!("the loss rises from {loss} and never falls before; lower the start of the range (--from)");
+    Refusal { reason }
+}
+
+/// Standard deviation of the noise: the median distance of a loss from the middle of its neighbours. A spike hardly
+/// moves it.
+fn spread(loss: &[f64]) -> f64 {
+    let distance = |window: &[f64]| match window {
+        &[a, b, c] => (b - f64::midpoint(a, c)).abs(),
+        _ => 0.0,
+    };
+    let distances: Vec<f64> = loss.windows(3).map(distance).collect();
+    // The distance has 3/2 of the noise's variance, and its median is 0.6745 of its deviation.
+    median(&distances) / (0.6745 * 1.5_f64.sqrt())
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (Some(&low), Some(&high)) =
+        (sorted.get(sorted.len().saturating_sub(1) / 2), sorted.get(sorted.len() / 2))
+    else {
+        return 0.0;
+    };
+    f64::midpoint(low, high)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// A loss for a person: three or four digits.
+fn short(loss: f64) -> String {
+    match loss.abs() {
+        size if size != 0.0 && !(1e-2..1e5).contains(&size) => format!("{loss:.2e}"),
+        size if size < 10.0 => format!("{loss:.3}"),
+        _ => format!("{loss:.1}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sweep(from: f64, to: f64, n: usize) -> Vec<f64> {
+        (0..n).map(|i| from * (to / from).powf(i as f64 / (n - 1) as f64)).collect()
+    }
+
+    /// Falls from 2 to 0 around `centre` (half the fall is made there), and rises steeply from `edge` on.
+    fn model(lr: &[f64], centre: f64, edge: f64) -> Vec<f64> {
+        lr.iter().map(|lr| 2.0 / (1.0 + (lr / centre).powi(2)) + (lr / edge).powi(3)).collect()
+    }
+
+    /// Uniform noise between -1 and 1, the same in every run.
+    fn noise(seed: u64) -> impl FnMut() -> f64 {
+        let mut state = seed;
+        move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+        }
+    }
+
+    fn with_noise(loss: &[f64], size: f64, seed: u64) -> Vec<f64> {
+        let mut noise = noise(seed);
+        loss.iter().map(|loss| loss + size * noise()).collect()
+    }
+
+    fn refusal(lr: &[f64], loss: &[f64]) -> String {
+        let reason = suggest(lr, loss).expect_err("a refusal").reason;
+        assert!(!reason.contains('\n') && !reason.is_empty());
+        reason
+    }
+
+    #[test]
+    fn the_middle_of_the_fall_by_hand() {
+        let lr = sweep(1e-7, 10.0, 400);
+        let found = suggest(&lr, &model(&lr, 1e-3, 1.0)).unwrap();
+        // The fall is nearly from 2 to 0. A quarter of it is made at centre * sqrt(1/3), 95 % at centre * sqrt(19).
+        assert!((found.low / 5.8e-4 - 1.0).abs() < 0.1, "{found:?}");
+        assert!((found.high / 4.36e-3 - 1.0).abs() < 0.15, "{found:?}");
+        assert!((found.lr / (found.low * found.high).sqrt() - 1.0).abs() < 1e-12);
+        assert!(found.score > 100.0 && found.rule == "middle of the fall");
+        assert!(found.reason.starts_with("the loss falls from 2.000 to "), "{}", found.reason);
+    }
+
+    #[test]
+    fn noise_moves_it_little_and_steps_do_not() {
+        for steps in [60, 100, 400, 3000] {
+            let lr = sweep(1e-7, 10.0, steps);
+            for seed in 0..10 {
+                let found = suggest(&lr, &with_noise(&model(&lr, 1e-3, 1.0), 0.3, seed)).unwrap();
+                assert!((5e-4..2e-2).contains(&found.lr), "{steps} steps: {found:?}");
+                assert!(found.low < found.lr && found.lr < found.high);
+            }
+        }
+    }
+
+    #[test]
+    fn scale_offset_and_unit_of_the_rate_do_not_matter() {
+        let lr = sweep(1e-7, 10.0, 100);
+        let loss = with_noise(&model(&lr, 1e-3, 1.0), 0.2, 1);
+        let wanted = suggest(&lr, &loss).unwrap();
+        for (scale, offset) in [(1e-6, 0.0), (1e9, 0.0), (1.0, -50.0), (3.0, 1e4), (1e-3, -1.0)] {
+            let moved: Vec<f64> = loss.iter().map(|loss| scale * loss + offset).collect();
+            let found = suggest(&lr, &moved).unwrap();
+            assert!((found.lr / wanted.lr - 1.0).abs() < 1e-6, "{scale} {offset}: {found:?}");
+            assert!((found.score / wanted.score - 1.0).abs() < 1e-5);
+        }
+        let larger: Vec<f64> = lr.iter().map(|lr| lr * 1e3).collect();
+        assert!((suggest(&larger, &loss).unwrap().lr / wanted.lr / 1e3 - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn how_far_a_run_diverged_does_not_matter() {
+        let lr = sweep(1e-7, 10.0, 100);
+        let loss = with_noise(&model(&lr, 1e-3, 0.1), 0.1, 2);
+        let far: Vec<f64> = loss.iter().map(|&loss| if loss > 3.0 { loss * 1e200 } else { loss }).collect();
+        assert_eq!(suggest(&lr, &loss), suggest(&lr, &far));
+    }
+
+    #[test]
+    fn a_spike_at_the_start_or_on_the_way_does_not_matter() {
+        let lr = sweep(1e-7, 10.0, 100);
+        let loss = with_noise(&model(&lr, 1e-3, 1.0), 0.1, 3);
+        let wanted = suggest(&lr, &loss).unwrap();
+        for at in [0, 1, 5, 20, 40] {
+            let mut spiky = loss.clone();
+            spiky[at] = 1e6;
+            let found = suggest(&lr, &spiky).unwrap();
+            assert!((found.lr / wanted.lr).ln().abs() < 0.5, "{at}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn noise_alone_is_mostly_refused() {
+        let lr = sweep(1e-7, 10.0, 100);
+        let answered =
+            (0..200).filter(|&seed| suggest(&lr, &with_noise(&[1.0; 100], 1.0, seed)).is_ok()).count();
+        assert!(answered <= 20, "{answered} of 200");
+    }
+
+    #[test]
+    fn flat_curves_are_refused() {
+        let lr = sweep(1e-7, 10.0, 100);
+        for level in [0.0, 2.3, -7.0, 1e300, 1e-300] {
+            assert!(refusal(&lr, &[level; 100]).contains("widen the range"));
+        }
+        let dust: Vec<f64> = (0..100).map(|i| 1.0 - f64::from(i) * 1e-16).collect();
+        assert!(refusal(&lr, &dust).contains("at every rate"));
+    }
+
+    #[test]
+    fn rising_curves_are_refused() {
+        let lr = sweep(1e-7, 10.0, 100);
+        let rising: Vec<f64> = (0..100).map(f64::from).collect();
+        assert!(refusal(&lr, &rising).contains("--from"));
+        let late: Vec<f64> = with_noise(&lr.iter().map(|lr| 1.0 + lr * lr).collect::<Vec<f64>>(), 0.01, 5);
+        assert!(refusal(&lr, &late).contains("--from"));
+    }
+
+    #[test]
+    fn a_loss_that_still_falls_at_the_end_is_refused() {
+        let lr = sweep(1e-7, 10.0, 100);
+        let falling: Vec<f64> = (0..100).map(|i| -f64::from(i)).collect();
+        assert!(refusal(&lr, &falling).contains("raise the end of the range (--to)"));
+        let cut_short = model(&lr, 3.0, 1e3);
+        assert!(refusal(&lr, &cut_short).contains("--to"));
+        // The same losses, but the run blew up right after: a cliff, and not an end.
+        let mut cliff = falling.clone();
+        cliff[99] = f64::NAN;
+        assert!(suggest(&lr, &cliff).is_ok());
+        assert!(suggest(&lr, &falling[..90]).is_ok());
+    }
+
+    #[test]
+    fn a_flat_bottom_at_the_end_is_no_refusal() {
+        let lr = sweep(1e-7, 10.0, 100);
+        let found = suggest(&lr, &with_noise(&model(&lr, 1e-3, 1e9), 0.05, 7)).unwrap();
+        assert!((5e-4..5e-3).contains(&found.lr), "{found:?}");
+    }
+
+    #[test]
+    fn losses_that_are_not_finite() {
+        let lr = sweep(1e-7, 10.0, 100);
+        assert!(refusal(&lr, &[f64::NAN; 100]).contains("not finite from the first step"));
+        let mut loss = model(&lr, 1e-3, 1.0);
+        loss[3] = f64::INFINITY;
+        assert!(refusal(&lr, &loss).contains("not finite after 3 steps"));
+        let mut late = model(&lr, 1e-3, 1.0);
+        late[90] = f64::NAN;
+        let found = suggest(&lr, &late).unwrap();
+        assert!((found.lr / suggest(&lr, &model(&lr, 1e-3, 1.0)).unwrap().lr - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn few_points_are_answered_clearly() {
+        for n in 0..6 {
+            let lr = &sweep(1e-3, 1.0, 10)[..n];
+            assert!(refusal(lr, &vec![1.0; n]).contains("too few; take at least 6 steps"));
+        }
+        let lr = sweep(1e-5, 1.0, 6);
+        assert!(refusal(&lr, &[1.0, 1.0, 0.9, 0.1, 0.1, 9.0]).contains("more steps"));
+        assert!(refusal(&lr, &[6.0, 5.0, 4.0, 3.0, 2.0, 1.0]).contains("--to"));
+        let lr = sweep(1e-7, 10.0, 20);
+        let found = suggest(&lr, &model(&lr, 1e-3, 1.0)).unwrap();
+        assert!((1e-4..1e-2).contains(&found.lr), "{found:?}");
+    }
+
+    #[test]
+    fn rates_must_rise() {
+        assert!(refusal(&[1.0, 2.0, 2.0, 3.0], &[1.0; 4]).contains("number 3 does not"));
+        assert!(refusal(&[-1.0, 2.0], &[1.0; 2]).contains("number 1 does not"));
+        assert!(refusal(&[0.0, 1.0, f64::NAN], &[1.0; 3]).contains("number 3 does not"));
+    }
+
+    #[test]
+    fn a_linear_range_from_zero_is_answered() {
+        let lr: Vec<f64> = (0..200).map(|i| f64::from(i) / 199.0).collect();
+        let found = suggest(&lr, &model(&lr, 0.1, 0.8)).unwrap();
+        assert!((0.05..0.5).contains(&found.lr), "{found:?}");
+    }
+
+    #[test]
+    fn long_curves_are_quick() {
+        let lr = sweep(1e-7, 10.0, 10_000);
+        let found = suggest(&lr, &with_noise(&model(&lr, 1e-3, 1.0), 1.0, 11)).unwrap();
+        assert!((7e-4..4e-3).contains(&found.lr), "{found:?}");
+    }
+
+    #[test]
+    fn nothing_panics() {
+        let values = [0.0, -1.0, 1.0, 1e308, -1e308, 1e-308, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 2.0];
+        let mut pick = noise(13);
+        for round in 0..3000 {
+            let n = round % 40;
+            let mut value = || values[((pick() + 1.0) * 4.99) as usize];
+            let loss: Vec<f64> = (0..n).map(|_| value()).collect();
+            let lr: Vec<f64> = (0..n).map(|_| value()).collect();
+            let _ = suggest(&lr, &loss);
+            let rates = sweep(1e-7, 10.0, 40);
+            if let Ok(found) = suggest(
+                &rates,
+                &loss.iter().map(|loss| if loss.is_finite() { *loss } else { 0.5 }).collect::<Vec<_>>(),
+            ) {
+                assert!(
+                    found.low <= found.lr && found.lr <= found.high && found.score.is_finite(),
+                    "{found:?}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! 2-D convolution: weights of shape (out, in, height, width) as in PyTorch.
+
+use super::window::Window;
+use super::{Backward, Fill, Forward, Layer, ParamSpec, image};
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+use crate::layout::dims;
+use crate::plan::{Call, Emit, Operand, Value, check_turns, slices, tile_groups};
+
+/// 2-D convolution over (channels, height, width). Pairs are (height, width).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conv2d {
+    /// Channels out.
+    pub out: usize,
+    /// Kernel size.
+    pub kernel: [usize; 2],
+    /// Step between windows; default 1.
+    pub stride: [usize; 2],
+    /// Zeros around the image; default 0.
+    pub padding: [usize; 2],
+    /// Step between taps of one window; default 1.
+    pub dilation: [usize; 2],
+    /// Add a bias; default true.
+    pub bias: bool,
+}
+
+dims! {
+    Dims {
+        b: u32, c: u32, h: u32, w: u32, o: u32, oh: u32, ow: u32, kh: u32, kw: u32, sh: u32, sw: u32, ph: u32,
+        pw: u32, dh: u32, dw: u32, slices: u32, slice_b: u32, rx: u32, ry: u32, rp: u32, rdw: u32, rdb: u32,
+        accumulate: u32, has_bias: u32, replicas: u32,
+    }
+}
+
+impl Conv2d {
+    /// `out` channels with a square kernel; stride 1, no padding, with a bias.
+    pub fn new(out: usize, kernel: usize) -> Self {
+        Self { out, kernel: [kernel; 2], stride: [1; 2], padding: [0; 2], dilation: [1; 2], bias: true }
+    }
+
+    /// The same step in both axes.
+    pub fn stride(mut self, stride: usize) -> Self {
+        self.stride = [stride; 2];
+        self
+    }
+
+    /// The same padding on all sides.
+    pub fn padding(mut self, padding: usize) -> Self {
+        self.padding = [padding; 2];
+        self
+    }
+
+    /// The same dilation in both axes.
+    pub fn dilation(mut self, dilation: usize) -> Self {
+        self.dilation = [dilation; 2];
+        self
+    }
+
+    /// Without a bias: batch normalisation behind it makes it idle.
+    pub fn without_bias(mut self) -> Self {
+        self.bias = false;
+        self
+    }
+
+    fn window(&self) -> Window {
+        Window { kernel: self.kernel, stride: self.stride, padding: self.padding, dilation: self.dilation }
+    }
+
+    pub(super) fn shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+        image("conv2d", input)?;
+        if self.out == 0 {
+            return Err(Error::shape("conv2d", "0 channels out; it needs at least 1"));
+        }
+        let [oh, ow] = self.window().positions("conv2d", input)?;
+        Ok(vec![self.out, oh, ow])
+    }
+
+    pub(super) fn params(&self, input: &[usize]) -> Vec<ParamSpec> {
+        let [kh, kw] = self.kernel;
+        let fill = Fill::Weight { fan_in: input[0] * kh * kw, fan_out: self.out * kh * kw };
+        let mut params = vec![ParamSpec { name: "weight", shape: vec![self.out, input[0], kh, kw], fill }];
+        if self.bias {
+            params.push(ParamSpec { name: "bias", shape: vec![self.out], fill: Fill::Zeros });
+        }
+        params
+    }
+
+    fn dims(&self, cx: &Emit, layer: &Layer<'_>, ry: u32) -> Dims {
+        let pair = |p: [usize; 2]| p.map(|v| v as u32);
+        let ([kh, kw], [sh, sw]) = (pair(self.kernel), pair(self.stride));
+        let ([ph, pw], [dh, dw]) = (pair(self.padding), pair(self.dilation));
+        let input = layer.input_shapes[0];
+        Dims {
+            b: cx.batch as u32,
+            c: input[0] as u32,
+            h: input[1] as u32,
+            w: input[2] as u32,
+            o: self.out as u32,
+            oh: layer.shape[1] as u32,
+            ow: layer.shape[2] as u32,
+            kh,
+            kw,
+            sh,
+            sw,
+            ph,
+            pw,
+            dh,
+            dw,
+            slices: 1,
+            rx: cx.stride(layer.inputs[0]),
+            ry,
+            rp: cx.param_stride(),
+            has_bias: u32::from(self.bias),
+            replicas: cx.replicas as u32,
+            ..Dims::default()
+        }
+    }
+
+    /// Weights of one output channel: the terms of one output's sum.
+    fn filter_len(&self, layer: &Layer<'_>) -> usize {
+        layer.input_shapes[0][0] * self.kernel[0] * self.kernel[1]
+    }
+
+    fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
+        2 * (cx.batch * layer.len() * self.filter_len(layer)) as u64
+    }
+
+    pub(super) fn forward(&self, cx: &mut Emit, layer: &Layer<'_>) -> Result<Forward> {
+        check_turns("conv2d", self.filter_len(layer) as u64)?;
+        let y = cx.tensor(cx.batch * layer.len());
+        let dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
+        let weight = layer.params[0];
+        let bias = *layer.params.last().unwrap_or(&weight); // without a bias: bound, never read
+        let pixels = cx.batch * layer.shape[1] * layer.shape[2];
+        cx.call(Call {
+            kernel: Kernel::Conv2d,
+            act: layer.act_code(),
+            dims: dims.words(),
+            operands: vec![
+                Operand::State,
+                Operand::Order,
+                layer.inputs[0].into(),
+                Operand::Param(weight),
+                Operand::Param(bias),
+                Operand::Tensor(y),
+            ],
+            groups: tile_groups("conv2d", pixels, self.out, cx.replicas)?,
+            note: layer.note(),
+            flops: self.flops(cx, layer),
+        });
+        Ok(Forward { y, saved: None })
+    }
+
+    pub(super) fn backward(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
+        self.weight_gradient(cx, layer, io)?;
+        self.input_gradient(cx, layer, io)
+    }
+
+    fn weight_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
+        let filter = self.filter_len(layer);
+        let tiles = filter.div_ceil(64) * self.out.div_ceil(64);
+        let turns = 1 + layer.shape[1] * (1 + layer.shape[2]); // of the loops over oh and ow, an image
+        let (slices, slice_b) = slices("conv2d", tiles, cx.batch, turns as u64)?;
+        let weight = layer.params[0];
+        let bias = *layer.params.last().unwrap_or(&weight);
+        let rdw = cx.grad(weight, slices);
+        let rdb = if self.bias { cx.grad(bias, slices) } else { rdw };
+        let dims = Dims {
+            slices: slices as u32,
+            slice_b: slice_b as u32,
+            rdw,
+            rdb,
+            ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
+        };
+        cx.call(Call {
+            kernel: Kernel::Conv2dDw,
+            act: 0,
+            dims: dims.words(),
+            operands: vec![
+                Operand::State,
+                Operand::Order,
+                layer.inputs[0].into(),
+                Operand::Tensor(io.dy),
+                Operand::Grad(weight),
+                Operand::Grad(bias),
+            ],
+            groups: tile_groups("conv2d", filter, self.out, slices * cx.replicas)?,
+            note: format!("{}, {slices} slices", layer.label),
+            flops: self.flops(cx, layer),
+        });
+        Ok(())
+    }
+
+    fn input_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
+        let Some(grad) = io.dx[0] else { return Ok(()) };
+        check_turns("conv2d", (self.out * self.kernel[0] * self.kernel[1]) as u64)?;
+        let input = layer.input_shapes[0];
+        let dims = Dims {
+            accumulate: u32::from(grad.accumulate),
+            ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
+        };
+        cx.call(Call {
+            kernel: Kernel::Conv2dDx,
+            act: grad.act_code(),
+            dims: dims.words(),
+            operands: vec![
+                layer.inputs[0].into(),
+                Operand::Param(layer.params[0]),
+                Operand::Tensor(io.dy),
+                Operand::Tensor(grad.tensor),
+            ],
+            groups: tile_groups("conv2d", cx.batch * input[1] * input[2], input[0], cx.replicas)?,
+            note: grad.note(layer.label),
+            flops: self.flops(cx, layer),
+        });
+        Ok(())
+    }
+}

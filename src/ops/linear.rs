@@ -1,0 +1,157 @@
+//! Fully connected layer: `y = x w^T + bias`, w of shape (out, in) as in PyTorch.
+
+use super::{Backward, Fill, Forward, Layer, ParamSpec, dims_text};
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+use crate::layout::dims;
+use crate::plan::{Call, Emit, Operand, Value, check_turns, slices, tile_groups};
+
+/// Fully connected layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Linear {
+    /// Features out.
+    pub out: usize,
+    /// Add a bias; default true.
+    pub bias: bool,
+}
+
+dims! {
+    Dims {
+        b: u32, i: u32, o: u32, rx: u32, ry: u32, rp: u32, rdw: u32, rdb: u32, slices: u32, slice_b: u32,
+        accumulate: u32, has_bias: u32, replicas: u32,
+    }
+}
+
+impl Linear {
+    /// `out` features, with a bias.
+    pub fn new(out: usize) -> Self {
+        Self { out, bias: true }
+    }
+
+    pub(super) fn shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+        match input {
+            _ if self.out == 0 => Err(Error::shape("linear", "0 features out; it needs at least 1")),
+            [_] => Ok(vec![self.out]),
+            _ => Err(Error::shape(
+                "linear",
+                format!("needs a flat input; its input is {}: put flatten() before it", dims_text(input)),
+            )),
+        }
+    }
+
+    pub(super) fn params(&self, input: &[usize]) -> Vec<ParamSpec> {
+        let fill = Fill::Weight { fan_in: input[0], fan_out: self.out };
+        let mut params = vec![ParamSpec { name: "weight", shape: vec![self.out, input[0]], fill }];
+        if self.bias {
+            params.push(ParamSpec { name: "bias", shape: vec![self.out], fill: Fill::Zeros });
+        }
+        params
+    }
+
+    fn dims(&self, cx: &Emit, layer: &Layer<'_>, ry: u32) -> Dims {
+        Dims {
+            b: cx.batch as u32,
+            i: layer.input_len(0) as u32,
+            o: self.out as u32,
+            rx: cx.stride(layer.inputs[0]),
+            ry,
+            rp: cx.param_stride(),
+            slices: 1,
+            has_bias: u32::from(self.bias),
+            replicas: cx.replicas as u32,
+            ..Dims::default()
+        }
+    }
+
+    fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
+        2 * (cx.batch * layer.input_len(0) * self.out) as u64
+    }
+
+    pub(super) fn forward(&self, cx: &mut Emit, layer: &Layer<'_>) -> Result<Forward> {
+        check_turns("linear", layer.input_len(0) as u64)?;
+        let y = cx.tensor(cx.batch * self.out);
+        let dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
+        let weight = layer.params[0];
+        let bias = *layer.params.last().unwrap_or(&weight); // without a bias: bound, never read
+        cx.call(Call {
+            kernel: Kernel::Linear,
+            act: layer.act_code(),
+            dims: dims.words(),
+            operands: vec![
+                Operand::State,
+                Operand::Order,
+                layer.inputs[0].into(),
+                Operand::Param(weight),
+                Operand::Param(bias),
+                Operand::Tensor(y),
+            ],
+            groups: tile_groups("linear", self.out, cx.batch, cx.replicas)?,
+            note: layer.note(),
+            flops: self.flops(cx, layer),
+        });
+        Ok(Forward { y, saved: None })
+    }
+
+    pub(super) fn backward(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
+        self.weight_gradient(cx, layer, io)?;
+        self.input_gradient(cx, layer, io)
+    }
+
+    fn weight_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
+        let inputs = layer.input_len(0);
+        let tiles = inputs.div_ceil(64) * self.out.div_ceil(64);
+        let (slices, slice_b) = slices("linear", tiles, cx.batch, 1)?;
+        let weight = layer.params[0];
+        let bias = *layer.params.last().unwrap_or(&weight);
+        let rdw = cx.grad(weight, slices);
+        let rdb = if self.bias { cx.grad(bias, slices) } else { rdw };
+        let dims = Dims {
+            slices: slices as u32,
+            slice_b: slice_b as u32,
+            rdw,
+            rdb,
+            ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
+        };
+        cx.call(Call {
+            kernel: Kernel::LinearDw,
+            act: 0,
+            dims: dims.words(),
+            operands: vec![
+                Operand::State,
+                Operand::Order,
+                layer.inputs[0].into(),
+                Operand::Tensor(io.dy),
+                Operand::Grad(weight),
+                Operand::Grad(bias),
+            ],
+            groups: tile_groups("linear", inputs, self.out, slices * cx.replicas)?,
+            note: format!("{}, {slices} slices", layer.label),
+            flops: self.flops(cx, layer),
+        });
+        Ok(())
+    }
+
+    fn input_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
+        let Some(grad) = io.dx[0] else { return Ok(()) };
+        check_turns("linear", self.out as u64)?;
+        let dims = Dims {
+            accumulate: u32::from(grad.accumulate),
+            ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
+        };
+        cx.call(Call {
+            kernel: Kernel::LinearDx,
+            act: grad.act_code(),
+            dims: dims.words(),
+            operands: vec![
+                layer.inputs[0].into(),
+                Operand::Param(layer.params[0]),
+                Operand::Tensor(io.dy),
+                Operand::Tensor(grad.tensor),
+            ],
+            groups: tile_groups("linear", layer.input_len(0), cx.batch, cx.replicas)?,
+            note: grad.note(layer.label),
+            flops: self.flops(cx, layer),
+        });
+        Ok(())
+    }
+}

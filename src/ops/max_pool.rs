@@ -1,0 +1,97 @@
+//! Largest element of each window; padding never wins.
+
+use super::window::{PoolDims, Window};
+use super::{Backward, Forward, Layer, image};
+use crate::error::Result;
+use crate::kernel::Kernel;
+use crate::plan::{Call, Emit, Operand, Value, flat_groups};
+
+/// Largest element of each window; padding never wins. Pairs are (height, width).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaxPool {
+    /// Window size.
+    pub kernel: [usize; 2],
+    /// Step between windows; default the window size.
+    pub stride: [usize; 2],
+    /// Padding around the image, at most half of the window; default 0.
+    pub padding: [usize; 2],
+}
+
+impl MaxPool {
+    /// Square windows side by side.
+    pub fn new(kernel: usize) -> Self {
+        Self { kernel: [kernel; 2], stride: [kernel; 2], padding: [0; 2] }
+    }
+
+    /// The same step in both axes.
+    pub fn stride(mut self, stride: usize) -> Self {
+        self.stride = [stride; 2];
+        self
+    }
+
+    /// The same padding on all sides.
+    pub fn padding(mut self, padding: usize) -> Self {
+        self.padding = [padding; 2];
+        self
+    }
+
+    fn window(&self) -> Window {
+        Window { kernel: self.kernel, stride: self.stride, padding: self.padding, dilation: [1; 2] }
+    }
+
+    pub(super) fn shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+        let [c, ..] = image("max_pool", input)?;
+        self.window().check_pool("max_pool")?;
+        let [oh, ow] = self.window().positions("max_pool", input)?;
+        Ok(vec![c, oh, ow])
+    }
+
+    fn dims(&self, cx: &Emit, layer: &Layer<'_>, ry: u32) -> PoolDims {
+        let dims = self.window().pool_dims(cx.batch, layer.input_shapes[0], layer.shape);
+        PoolDims { rx: cx.stride(layer.inputs[0]), ry, ..dims }
+    }
+
+    fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
+        (cx.batch * layer.len() * self.kernel[0] * self.kernel[1]) as u64
+    }
+
+    pub(super) fn forward(&self, cx: &mut Emit, layer: &Layer<'_>) -> Result<Forward> {
+        let y = cx.tensor(cx.batch * layer.len());
+        let saved = cx.tensor(cx.batch * layer.len());
+        let dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
+        cx.call(Call {
+            kernel: Kernel::MaxPool,
+            act: layer.act_code(),
+            dims: dims.words(),
+            operands: vec![layer.inputs[0].into(), Operand::Tensor(y), Operand::Tensor(saved)],
+            groups: flat_groups("max_pool", cx.batch * layer.len(), cx.replicas)?,
+            note: layer.note(),
+            flops: self.flops(cx, layer),
+        });
+        Ok(Forward { y, saved: Some(saved) })
+    }
+
+    pub(super) fn backward(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
+        let Some(grad) = io.dx[0] else { return Ok(()) };
+        let Some(saved) = io.saved else { unreachable!("max_pool saves where each maximum stood") };
+        let dims = PoolDims {
+            accumulate: u32::from(grad.accumulate),
+            ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
+        };
+        cx.call(Call {
+            kernel: Kernel::MaxPoolDx,
+            act: grad.act_code(),
+            dims: dims.words(),
+            operands: vec![
+                layer.inputs[0].into(),
+                Operand::Tensor(io.dy),
+                Operand::Tensor(saved),
+                Operand::Tensor(grad.tensor),
+            ],
+            groups: flat_groups("max_pool", cx.batch * layer.input_len(0), cx.replicas)?,
+            note: grad.note(layer.label),
+            flops: self.flops(cx, layer),
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,343 @@
+//! The operations: one file each, holding its shape rule, its forward and its backward launches.
+
+mod activation;
+mod add;
+mod avg_pool;
+mod batch_norm;
+mod conv2d;
+mod cross_entropy;
+mod dropout;
+mod gather;
+mod linear;
+mod max_pool;
+mod mean_squared_error;
+mod tick;
+mod update;
+mod window;
+
+pub use activation::Activation;
+pub use avg_pool::AvgPool;
+pub use batch_norm::BatchNorm;
+pub use conv2d::Conv2d;
+pub use dropout::Dropout;
+pub use linear::Linear;
+pub use max_pool::MaxPool;
+
+pub(crate) use gather::gather;
+pub(crate) use tick::{Norm, tick};
+pub(crate) use update::{grad_norm, norm_groups, update};
+
+use crate::error::{Error, Result};
+use crate::plan::{Emit, TensorId, Value};
+
+/// A layer of a model. Shapes are those of one sample: the batch is the run's business.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Op {
+    /// The dataset's samples.
+    Input,
+    /// Fully connected.
+    Linear(Linear),
+    /// 2-D convolution.
+    Conv2d(Conv2d),
+    /// Largest of each window.
+    MaxPool(MaxPool),
+    /// Mean of each window.
+    AvgPool(AvgPool),
+    /// All axes into one. Costs nothing.
+    Flatten,
+    /// The same elements under another shape. Costs nothing.
+    Reshape(Vec<usize>),
+    /// A function of each element.
+    Activation(Activation),
+    /// Sum of two values: the residual connection.
+    Add,
+    /// Batch normalisation, 1-D or 2-D.
+    BatchNorm(BatchNorm),
+    /// Random zeros while training.
+    Dropout(Dropout),
+}
+
+/// What a model is trained on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Softmax cross-entropy of logits against integer labels; mean over the batch.
+    CrossEntropy,
+    /// Squared error against values; mean over all elements.
+    MeanSquaredError,
+}
+
+/// How a parameter starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Fill {
+    /// A weight: from the graph's initialisation, which wants to know the fans.
+    Weight {
+        fan_in: usize,
+        fan_out: usize,
+    },
+    Zeros,
+    Ones,
+}
+
+/// A parameter that an op needs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ParamSpec {
+    pub name: &'static str,
+    pub shape: Vec<usize>,
+    pub fill: Fill,
+}
+
+/// A node as its op sees it while the plan is made.
+pub(crate) struct Layer<'a> {
+    /// "conv2d #2 16x8x8 -> 32x8x8": heads the note of each launch.
+    pub label: &'a str,
+    /// Index of the node: keys dropout.
+    pub index: u32,
+    pub inputs: &'a [Value],
+    /// Shape of each input, of one sample.
+    pub input_shapes: &'a [&'a [usize]],
+    pub shape: &'a [usize],
+    /// Its parameters and its running statistics, as indices into the arenas.
+    pub params: &'a [usize],
+    pub buffers: &'a [usize],
+    /// The activation fused into the forward launch.
+    pub act: Option<Activation>,
+}
+
+impl Layer<'_> {
+    pub fn act_code(&self) -> u32 {
+        self.act.map_or(0, Activation::code)
+    }
+
+    /// The label, and what was fused into the launch.
+    pub fn note(&self) -> String {
+        match self.act {
+            Some(act) => format!("{} + {}", self.label, act.name()),
+            None => self.label.to_owned(),
+        }
+    }
+
+    /// Elements of one sample of input `i`.
+    pub fn input_len(&self, i: usize) -> usize {
+        self.input_shapes[i].iter().product()
+    }
+
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// What a forward launch leaves behind.
+pub(crate) struct Forward {
+    pub y: TensorId,
+    /// Kept for the backward pass: where each maximum stood, a batch's statistics.
+    pub saved: Option<TensorId>,
+}
+
+/// Where a backward launch puts the gradient of one input.
+#[derive(Clone, Copy)]
+pub(crate) struct Grad {
+    pub tensor: TensorId,
+    /// Add to what another use of the value left there.
+    pub accumulate: bool,
+    /// The activation fused into the layer below: its slope is applied here, so that it costs no launch of its own.
+    pub act: Option<Activation>,
+}
+
+impl Grad {
+    pub fn act_code(&self) -> u32 {
+        self.act.map_or(0, Activation::code)
+    }
+
+    pub fn note(&self, label: &str) -> String {
+        match self.act {
+            Some(act) => format!("{label}, through {}", act.name()),
+            None => label.to_owned(),
+        }
+    }
+}
+
+/// What a backward pass has to go on.
+pub(crate) struct Backward<'a> {
+    pub dy: TensorId,
+    pub saved: Option<TensorId>,
+    /// For each input, where its gradient goes; `None` where nobody needs it.
+    pub dx: &'a [Option<Grad>],
+}
+
+impl Op {
+    /// The field's name of the layer, as in error messages and plans.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Linear(_) => "linear",
+            Self::Conv2d(_) => "conv2d",
+            Self::MaxPool(_) => "max_pool",
+            Self::AvgPool(_) => "avg_pool",
+            Self::Flatten => "flatten",
+            Self::Reshape(_) => "reshape",
+            Self::Activation(act) => act.name(),
+            Self::Add => "add",
+            Self::BatchNorm(_) => "batch_norm",
+            Self::Dropout(_) => "dropout",
+        }
+    }
+
+    /// Shape of one sample of the output, or why the inputs do not fit.
+    pub(crate) fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>> {
+        match self {
+            Self::Input => Ok(inputs[0].to_vec()),
+            Self::Linear(op) => op.shape(inputs[0]),
+            Self::Conv2d(op) => op.shape(inputs[0]),
+            Self::MaxPool(op) => op.shape(inputs[0]),
+            Self::AvgPool(op) => op.shape(inputs[0]),
+            Self::Flatten => Ok(vec![inputs[0].iter().product()]),
+            Self::Reshape(shape) => reshape(inputs[0], shape),
+            Self::Activation(_) => Ok(inputs[0].to_vec()),
+            Self::Add => add::shape(inputs),
+            Self::BatchNorm(op) => op.shape(inputs[0]),
+            Self::Dropout(op) => op.shape(inputs[0]),
+        }
+    }
+
+    /// The parameters that the op needs for this input, in the order in which they are stored.
+    pub(crate) fn params(&self, input: &[usize]) -> Vec<ParamSpec> {
+        match self {
+            Self::Linear(op) => op.params(input),
+            Self::Conv2d(op) => op.params(input),
+            Self::BatchNorm(op) => op.params(input),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Words of running statistics, if the op keeps any.
+    pub(crate) fn buffer_len(&self, input: &[usize]) -> Option<usize> {
+        match self {
+            Self::BatchNorm(_) => Some(2 * input[0]),
+            _ => None,
+        }
+    }
+
+    /// Appends the forward launch.
+    pub(crate) fn forward(&self, cx: &mut Emit, layer: &Layer<'_>) -> Result<Forward> {
+        match self {
+            Self::Linear(op) => op.forward(cx, layer),
+            Self::Conv2d(op) => op.forward(cx, layer),
+            Self::MaxPool(op) => op.forward(cx, layer),
+            Self::AvgPool(op) => op.forward(cx, layer),
+            Self::Activation(act) => activation::forward(*act, cx, layer),
+            Self::Add => add::forward(cx, layer),
+            Self::BatchNorm(op) => op.forward(cx, layer),
+            Self::Dropout(op) => op.forward(cx, layer),
+            Self::Input | Self::Flatten | Self::Reshape(_) => {
+                unreachable!("{} launches nothing", self.name())
+            }
+        }
+    }
+
+    /// Appends the launches that turn `dy` into gradients of the inputs and of the parameters.
+    pub(crate) fn backward(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
+        match self {
+            Self::Linear(op) => op.backward(cx, layer, io),
+            Self::Conv2d(op) => op.backward(cx, layer, io),
+            Self::MaxPool(op) => op.backward(cx, layer, io),
+            Self::AvgPool(op) => op.backward(cx, layer, io),
+            Self::Activation(act) => activation::backward(*act, cx, layer, io),
+            Self::Add => add::backward(cx, layer, io),
+            Self::BatchNorm(op) => op.backward(cx, layer, io),
+            Self::Dropout(op) => op.backward(cx, layer, io),
+            Self::Input | Self::Flatten | Self::Reshape(_) => {
+                unreachable!("{} launches nothing", self.name())
+            }
+        }
+    }
+
+    /// Can an activation that follows be applied by this op's own kernel?
+    pub(crate) fn fuses_activation(&self) -> bool {
+        matches!(self, Self::Linear(_) | Self::Conv2d(_) | Self::Add | Self::BatchNorm(_))
+    }
+
+    /// Does the op's backward kernel apply the slope of the activation below?
+    pub(crate) fn applies_slope(&self) -> bool {
+        !matches!(self, Self::Input | Self::Activation(_)) && !self.is_view()
+    }
+
+    /// Is the output the input's elements, untouched?
+    pub(crate) fn is_view(&self) -> bool {
+        matches!(self, Self::Flatten | Self::Reshape(_))
+    }
+
+    /// Can the op's forward kernel gather the batch from the dataset by itself?
+    pub(crate) fn gathers(&self) -> bool {
+        matches!(self, Self::Linear(_) | Self::Conv2d(_))
+    }
+}
+
+impl Loss {
+    /// The field's name of the loss.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CrossEntropy => "cross_entropy",
+            Self::MeanSquaredError => "mean_squared_error",
+        }
+    }
+
+    /// Appends the launch that turns the model's output into rows of losses and the output's gradient.
+    pub(crate) fn emit(self, cx: &mut Emit, z: TensorId, outputs: usize) -> Result<LossTensors> {
+        match self {
+            Self::CrossEntropy => cross_entropy::emit(cx, z, outputs),
+            Self::MeanSquaredError => mean_squared_error::emit(cx, z, outputs),
+        }
+    }
+}
+
+/// What a loss leaves behind.
+pub(crate) struct LossTensors {
+    /// Gradient of the mean loss with respect to the model's output.
+    pub dz: TensorId,
+    /// Per row: the loss, and whether the row was classified rightly.
+    pub rows: TensorId,
+}
+
+/// "1x28x28".
+pub(crate) fn dims_text(shape: &[usize]) -> String {
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
+}
+
+fn reshape(input: &[usize], shape: &[usize]) -> Result<Vec<usize>> {
+    if shape.is_empty() || input.iter().product::<usize>() != shape.iter().product() {
+        let detail = format!("{} has other elements than its input {}", dims_text(shape), dims_text(input));
+        return Err(Error::shape("reshape", detail));
+    }
+    Ok(shape.to_vec())
+}
+
+/// The three axes of an image, or an error that says how to get them.
+fn image(op: &str, input: &[usize]) -> Result<[usize; 3]> {
+    match *input {
+        [c, h, w] => Ok([c, h, w]),
+        _ => Err(Error::shape(
+            op,
+            format!("needs an image (channels, height, width); its input is {}", dims_text(input)),
+        )),
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn dims_of_every_file() -> Vec<(&'static str, &'static [&'static str])> {
+    vec![
+        ("activation", activation::Dims::FIELDS),
+        ("add", add::Dims::FIELDS),
+        ("avg_pool", window::PoolDims::FIELDS),
+        ("batch_norm", batch_norm::Dims::FIELDS),
+        ("conv2d", conv2d::Dims::FIELDS),
+        ("cross_entropy", cross_entropy::Dims::FIELDS),
+        ("dropout", dropout::Dims::FIELDS),
+        ("gather", gather::Dims::FIELDS),
+        ("linear", linear::Dims::FIELDS),
+        ("max_pool", window::PoolDims::FIELDS),
+        ("mean_squared_error", mean_squared_error::Dims::FIELDS),
+        ("tick", tick::Dims::FIELDS),
+        ("update", update::Dims::FIELDS),
+    ]
+}

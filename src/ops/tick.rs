@@ -1,0 +1,52 @@
+//! The end of a step: mean loss, smoothing, stop test, history, the next hyperparameters.
+
+use crate::error::Result;
+use crate::kernel::Kernel;
+use crate::layout::{dims, padded};
+use crate::plan::{Call, Emit, Operand, TensorId, Value, check_turns};
+
+dims! {
+    Dims { b: u32, norms: u32, rr: u32, rn: u32, has_accuracy: u32, norm_lag: u32, has_norm: u32, flush: u32 }
+}
+
+/// When a gradient norm is known, relative to the tick of its step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Norm {
+    /// No gradients: an evaluation.
+    Never,
+    /// The update leaves it behind: one tick late.
+    Late,
+    /// Computed before the tick, since the update is clipped by it.
+    Now,
+}
+
+pub(crate) fn tick(cx: &mut Emit, rows: TensorId, accuracy: bool, norm: Norm, flush: bool) -> Result<()> {
+    let norms = if norm == Norm::Never { 0 } else { cx.norm_groups };
+    check_turns("tick", (cx.batch + norms).div_ceil(64) as u64 + 16)?;
+    let dims = Dims {
+        b: cx.batch as u32,
+        norms: norms as u32,
+        rr: cx.stride(Value::Tensor(rows)),
+        rn: padded(cx.norm_groups) as u32,
+        has_accuracy: u32::from(accuracy),
+        norm_lag: u32::from(norm == Norm::Late),
+        has_norm: u32::from(norm != Norm::Never),
+        flush: u32::from(flush),
+    };
+    cx.call(Call {
+        kernel: Kernel::Tick,
+        act: 0,
+        dims: dims.words(),
+        operands: vec![
+            Operand::State,
+            Operand::Tensor(rows),
+            Operand::Norms,
+            Operand::Schedule,
+            Operand::History,
+        ],
+        groups: [1, 1, cx.replicas as u32],
+        note: if flush { "the last gradient norm".into() } else { "mean loss, stop test, history".into() },
+        flops: (2 * cx.batch + 2 * norms) as u64,
+    });
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! The optimizer's step: one launch over all parameters, which also sums the split-K slices of the gradients.
+
+use crate::error::Result;
+use crate::kernel::Kernel;
+use crate::layout::{dims, padded};
+use crate::optim::Optimizer;
+use crate::plan::{Call, Emit, Operand, flat_groups};
+
+dims! {
+    Dims { count: u32, replicas: u32, plane: u32, rn: u32, beta2: f32, eps: f32, nesterov: u32, decoupled: u32 }
+}
+
+/// Workgroups that share one replica's parameters: the partial sums of its gradient norm.
+pub(crate) fn norm_groups(param_words: usize) -> usize {
+    (param_words / 4).div_ceil(64)
+}
+
+fn dims(cx: &Emit, optimizer: &Optimizer) -> Dims {
+    let count = cx.params.stride / 4;
+    let base = Dims {
+        count: count as u32,
+        replicas: cx.replicas as u32,
+        plane: (cx.replicas * count) as u32,
+        rn: padded(cx.norm_groups) as u32,
+        ..Dims::default()
+    };
+    match optimizer {
+        Optimizer::Sgd(sgd) => Dims { nesterov: u32::from(sgd.nesterov), ..base },
+        Optimizer::Adam(adam) => Dims {
+            beta2: adam.beta2 as f32,
+            eps: adam.eps as f32,
+            decoupled: u32::from(adam.decoupled),
+            ..base
+        },
+    }
+}
+
+pub(crate) fn update(cx: &mut Emit, optimizer: &Optimizer) -> Result<()> {
+    let kernel = match optimizer {
+        Optimizer::Sgd(_) => Kernel::Sgd,
+        Optimizer::Adam(_) => Kernel::Adam,
+    };
+    cx.call(Call {
+        kernel,
+        act: 0,
+        dims: dims(cx, optimizer).words(),
+        operands: vec![
+            Operand::State,
+            Operand::Blocks,
+            Operand::AllGrads,
+            Operand::AllParams,
+            Operand::Moments,
+            Operand::Norms,
+        ],
+        groups: flat_groups("update", cx.params.stride / 4, cx.replicas)?,
+        note: format!("{optimizer}"),
+        flops: (6 + 6 * optimizer.slots()) as u64 * cx.params.stride as u64,
+    });
+    Ok(())
+}
+
+/// The gradient's norm before the update, for a run that clips by it.
+pub(crate) fn grad_norm(cx: &mut Emit, optimizer: &Optimizer) -> Result<()> {
+    cx.call(Call {
+        kernel: Kernel::GradNorm,
+        act: 0,
+        dims: dims(cx, optimizer).words(),
+        operands: vec![Operand::Blocks, Operand::AllGrads, Operand::Norms],
+        groups: flat_groups("grad_norm", cx.params.stride / 4, cx.replicas)?,
+        note: "norm of the gradient".into(),
+        flops: 2 * cx.params.stride as u64,
+    });
+    Ok(())
+}

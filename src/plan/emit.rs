@@ -1,0 +1,256 @@
+//! What an op sees while a plan is made: virtual tensors, slots, and a list to append launches to.
+
+use super::Dispatch;
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+use crate::layout::{Arena, Role, View, padded};
+
+/// Turns that all loops of one invocation may take together. Mesa's CPU driver before version 25 ends an
+/// invocation's loops silently after 65,535 turns; some are left for the outer loops.
+const MAX_TURNS: u64 = 60_000;
+/// Workgroups in one dimension of a grid, WebGPU's limit.
+const MAX_GROUPS: usize = 65_535;
+
+/// A value of the plan: an activation, a gradient, a saved statistic.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) struct TensorId(pub usize);
+
+/// A layer's input or output: the dataset itself (gathered while it is read) or a tensor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Value {
+    Data,
+    Tensor(TensorId),
+}
+
+/// What a kernel's binding will be bound to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Operand {
+    Tensor(TensorId),
+    /// Dataset inputs.
+    Inputs,
+    /// Dataset labels or values.
+    Targets,
+    Order,
+    State,
+    Schedule,
+    History,
+    Norms,
+    Blocks,
+    /// Parameter by index.
+    Param(usize),
+    /// Its gradient, all slices.
+    Grad(usize),
+    /// Running statistics by index.
+    Buffer(usize),
+    AllParams,
+    AllGrads,
+    Moments,
+}
+
+impl From<Value> for Operand {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Data => Self::Inputs,
+            Value::Tensor(t) => Self::Tensor(t),
+        }
+    }
+}
+
+/// A launch as an op describes it.
+pub(crate) struct Call {
+    pub kernel: Kernel,
+    pub act: u32,
+    pub dims: Vec<u32>,
+    pub operands: Vec<Operand>,
+    pub groups: [u32; 3],
+    pub note: String,
+    pub flops: u64,
+}
+
+pub(crate) struct Tensor {
+    pub len: usize,
+}
+
+/// Where a parameter's gradient is: (slices, replicas, len).
+#[derive(Clone, Debug)]
+pub(crate) struct GradSlot {
+    pub offset: usize,
+    pub slices: usize,
+    pub len: usize,
+}
+
+/// Collects the launches of one list (a training step, or an evaluation).
+pub(crate) struct Emit {
+    pub batch: usize,
+    pub replicas: usize,
+    /// Training: batch statistics, dropout, and a backward pass to follow.
+    pub training: bool,
+    pub tensors: Vec<Tensor>,
+    pub calls: Vec<Call>,
+    pub params: Arena,
+    pub buffers: Arena,
+    pub grads: Vec<Option<GradSlot>>,
+    pub grad_words: usize,
+    pub norm_groups: usize,
+    pub optimizer_slots: usize,
+}
+
+impl Emit {
+    /// A new tensor of `len` words a replica.
+    pub fn tensor(&mut self, len: usize) -> TensorId {
+        self.tensors.push(Tensor { len });
+        TensorId(self.tensors.len() - 1)
+    }
+
+    /// Words from one replica of a value to the next.
+    pub fn stride(&self, value: Value) -> u32 {
+        match value {
+            Value::Data => 0,
+            Value::Tensor(t) => padded(self.tensors[t.0].len) as u32,
+        }
+    }
+
+    /// Words from one replica of the parameters to the next.
+    pub fn param_stride(&self) -> u32 {
+        self.params.stride as u32
+    }
+
+    /// Reserves the gradient of a parameter in `slices` slices; returns the words of one slice.
+    pub fn grad(&mut self, param: usize, slices: usize) -> u32 {
+        let len = padded(self.params.slots[param].len);
+        self.grads[param] = Some(GradSlot { offset: self.grad_words, slices, len });
+        self.grad_words += slices * self.replicas * len;
+        len as u32
+    }
+
+    /// Appends a launch.
+    pub fn call(&mut self, call: Call) {
+        debug_assert_eq!(call.operands.len(), call.kernel.entry().bindings.len(), "{}", call.kernel.name());
+        self.calls.push(call);
+    }
+
+    /// The operand's place, given where each tensor was put.
+    pub fn view(&self, operand: Operand, places: &[(usize, usize)]) -> View {
+        let whole = |role, len| View { role, offset: 0, len };
+        let per_run = |role| whole(role, 0); // sized when a run or a dataset is known
+        match operand {
+            Operand::Tensor(TensorId(t)) => {
+                let (colour, offset) = places[t];
+                let len = (self.replicas - 1) * padded(self.tensors[t].len) + self.tensors[t].len;
+                View { role: Role::Acts(colour), offset, len }
+            }
+            Operand::Param(p) => self.params.view(Role::Params, p, self.replicas),
+            Operand::Buffer(b) => self.buffers.view(Role::Buffers, b, self.replicas),
+            Operand::Grad(p) => match &self.grads[p] {
+                Some(g) => {
+                    View { role: Role::Grads, offset: g.offset, len: g.slices * self.replicas * g.len }
+                }
+                None => unreachable!("a gradient is reserved before it is bound"),
+            },
+            Operand::AllParams => whole(Role::Params, self.replicas * self.params.stride),
+            Operand::AllGrads => whole(Role::Grads, self.grad_words),
+            Operand::Moments => {
+                whole(Role::Moments, self.optimizer_slots * self.replicas * self.params.stride)
+            }
+            Operand::Norms => whole(Role::Norms, self.replicas * padded(self.norm_groups)),
+            Operand::Blocks => whole(Role::Blocks, self.params.stride / 64 * 4),
+            Operand::Inputs => per_run(Role::Inputs),
+            Operand::Targets => per_run(Role::Targets),
+            Operand::Order => per_run(Role::Order),
+            Operand::State => per_run(Role::State),
+            Operand::Schedule => per_run(Role::Schedule),
+            Operand::History => per_run(Role::History),
+        }
+    }
+
+    /// The finished list.
+    pub fn dispatches(&self, places: &[(usize, usize)]) -> Vec<Dispatch> {
+        let dispatch = |c: &Call| Dispatch {
+            kernel: c.kernel,
+            act: c.act,
+            dims: c.dims.clone(),
+            views: c.operands.iter().map(|&o| self.view(o, places)).collect(),
+            groups: c.groups,
+            note: c.note.clone(),
+            flops: c.flops * self.replicas as u64,
+        };
+        self.calls.iter().map(dispatch).collect()
+    }
+}
+
+/// Grid of a flat kernel over `count` invocations, 64 to a workgroup; on in y where x is full.
+pub(crate) fn flat_groups(op: &str, count: usize, replicas: usize) -> Result<[u32; 3]> {
+    let groups = count.div_ceil(64);
+    grid(op, [groups.min(MAX_GROUPS), groups.div_ceil(MAX_GROUPS), replicas])
+}
+
+/// Grid of a tiled kernel: 64 x 64 outputs a workgroup, `z` layers.
+pub(crate) fn tile_groups(op: &str, columns: usize, rows: usize, z: usize) -> Result<[u32; 3]> {
+    grid(op, [columns.div_ceil(64), rows.div_ceil(64), z])
+}
+
+fn grid(op: &str, groups: [usize; 3]) -> Result<[u32; 3]> {
+    match groups.iter().max() {
+        Some(&most) if most > MAX_GROUPS => Err(Error::Limit {
+            what: format!("{op}: workgroups in one dimension"),
+            needed: most as u64,
+            limit: MAX_GROUPS as u64,
+            hint: "use a smaller batch, layer or number of replicas".into(),
+        }),
+        _ => Ok(groups.map(|g| g as u32)),
+    }
+}
+
+/// Into how many slices to cut a weight gradient's sum over `units` (rows or images), each of `turns` loop turns:
+/// enough to give the device `TARGET` workgroups and to keep every loop below the turns it may take. It never
+/// depends on the number of replicas, so that a replica gets the bits of a run of its own.
+pub(crate) fn slices(op: &str, tiles: usize, units: usize, turns: u64) -> Result<(usize, usize)> {
+    const TARGET: usize = 8;
+    let most = (MAX_TURNS / turns.max(1)) as usize; // units that one slice may hold
+    if most == 0 {
+        return Err(turns_error(op, turns));
+    }
+    let wanted = TARGET.div_ceil(tiles).min(16).max(units.div_ceil(most)).clamp(1, units);
+    let size = units.div_ceil(wanted);
+    Ok((units.div_ceil(size), size))
+}
+
+/// Refuses a loop of more turns than every driver is known to take.
+pub(crate) fn check_turns(op: &str, turns: u64) -> Result<()> {
+    if turns > MAX_TURNS { Err(turns_error(op, turns)) } else { Ok(()) }
+}
+
+fn turns_error(op: &str, turns: u64) -> Error {
+    Error::Limit {
+        what: format!("{op}: terms in one sum"),
+        needed: turns,
+        limit: MAX_TURNS,
+        hint: "use fewer inputs a unit or a smaller image".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_cover_every_unit_once() {
+        for tiles in [1, 3, 9, 100] {
+            for units in [1, 2, 7, 64, 1000] {
+                for turns in [1, 49, 784, 59_000] {
+                    let (count, size) = slices("test", tiles, units, turns).unwrap();
+                    assert!(count * size >= units && (count - 1) * size < units, "{tiles} {units} {turns}");
+                    assert!(size as u64 * turns <= MAX_TURNS);
+                }
+            }
+        }
+        assert!(slices("test", 1, 1, MAX_TURNS + 1).is_err());
+    }
+
+    #[test]
+    fn grids_wrap_and_are_refused_past_the_limit() {
+        assert_eq!(flat_groups("test", 64 * 65_535, 2).unwrap(), [65_535, 1, 2]);
+        assert_eq!(flat_groups("test", 64 * 65_535 + 1, 2).unwrap(), [65_535, 2, 2]);
+        assert!(tile_groups("test", 64 * 65_536, 1, 1).is_err());
+    }
+}

@@ -1,0 +1,97 @@
+//! A plan: the flat list of dispatches that one training step is. Pure data, printable, no GPU type.
+
+mod emit;
+mod place;
+mod print;
+
+pub(crate) use emit::{
+    Call, Emit, GradSlot, Operand, TensorId, Value, check_turns, flat_groups, slices, tile_groups,
+};
+pub(crate) use place::place;
+
+use crate::kernel::Kernel;
+use crate::layout::{Arena, Role, View};
+
+/// One kernel launch, the same in every step.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    /// The entry point.
+    pub kernel: Kernel,
+    /// The fused activation's code (`ACT` in the shaders), 0 for none.
+    pub(crate) act: u32,
+    /// The kernel's `Dims`, word by word.
+    pub(crate) dims: Vec<u32>,
+    /// What is bound, in the order of the kernel table.
+    pub views: Vec<View>,
+    /// Workgroups in x, y, z.
+    pub groups: [u32; 3],
+    /// The layer, its shapes, what was fused.
+    pub note: String,
+    /// Arithmetic of one launch: a multiply-add counts as two.
+    pub flops: u64,
+}
+
+impl Dispatch {
+    /// Bytes that the launch must at least read and write: each bound tensor once.
+    pub fn bytes(&self) -> u64 {
+        let counts = |v: &&View| !matches!(v.role, Role::State | Role::Order | Role::Inputs | Role::Targets);
+        self.views.iter().filter(counts).map(|v| 4 * v.len as u64).sum()
+    }
+
+    /// Does the kernel gather its batch from the dataset?
+    pub(crate) fn reads_inputs(&self) -> bool {
+        self.views.iter().any(|v| v.role == Role::Inputs)
+    }
+}
+
+/// A parameter's place.
+#[derive(Clone, Debug)]
+pub(crate) struct ParamSlot {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub slot: usize,
+}
+
+/// A model, a loss and an optimizer, compiled: what to run each step, and the memory that it needs.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// One training step: forward, loss, backward, tick, update.
+    pub step: Vec<Dispatch>,
+    /// After the last step: files the last gradient norm.
+    pub flush: Dispatch,
+    /// One batch of an evaluation: forward with running statistics and without dropout, loss, tick.
+    pub eval: Vec<Dispatch>,
+    /// Rows of a batch.
+    pub batch: usize,
+    /// Copies of the model that are trained side by side.
+    pub replicas: usize,
+    pub(crate) params: Vec<ParamSlot>,
+    pub(crate) param_arena: Arena,
+    /// Names and places of the running statistics.
+    pub(crate) buffers: Vec<ParamSlot>,
+    pub(crate) buffer_arena: Arena,
+    pub(crate) blocks: Vec<[u32; 4]>,
+    /// Words of each buffer whose size the plan alone decides.
+    pub(crate) sizes: Vec<(Role, usize)>,
+    /// Elements of a sample, outputs of the model.
+    pub(crate) features: usize,
+    pub(crate) outputs: usize,
+    /// The model's output in the evaluation list: (replicas, batch, outputs), and words from one replica to the next.
+    pub(crate) output_view: View,
+    pub(crate) output_stride: usize,
+    pub(crate) grads: Vec<Option<GradSlot>>,
+    /// "1x8x8 -> 10, cross_entropy, SGD momentum 0.9, batch 64"
+    pub(crate) summary: String,
+}
+
+impl Plan {
+    /// Learned numbers in one copy of the model.
+    pub fn parameters(&self) -> usize {
+        self.param_arena.slots.iter().map(|s| s.len).sum()
+    }
+
+    /// Bytes of each role's buffer, replicas included; the dataset and the run's own tables are not in it.
+    pub fn memory(&self) -> Vec<(Role, u64)> {
+        self.sizes.iter().map(|&(role, words)| (role, 4 * words as u64)).collect()
+    }
+}

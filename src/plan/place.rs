@@ -1,0 +1,132 @@
+//! Where each tensor lives: a colour (a buffer) and an offset, from how long it is needed.
+
+use super::emit::{Call, Operand, Tensor, TensorId};
+use crate::kernel::Access;
+use crate::layout::padded;
+use std::ops::Range;
+
+/// The tensors that a launch reads and those that it writes.
+fn touched(call: &Call, access: Access) -> impl Iterator<Item = TensorId> + '_ {
+    call.operands.iter().zip(call.kernel.entry().bindings).filter_map(move |(operand, binding)| match operand
+    {
+        Operand::Tensor(t) if binding.2 == access => Some(*t),
+        _ => None,
+    })
+}
+
+/// First and last launch that touches each tensor.
+fn lifetimes(calls: &[Call], tensors: usize) -> Vec<Range<usize>> {
+    let mut lives = vec![usize::MAX..0; tensors];
+    for (i, call) in calls.iter().enumerate() {
+        for t in touched(call, Access::Read).chain(touched(call, Access::Write)) {
+            lives[t.0].start = lives[t.0].start.min(i);
+            lives[t.0].end = i + 1;
+        }
+    }
+    lives
+}
+
+/// The lowest colour for each tensor such that no launch reads and writes one colour: WebGPU forbids it for a
+/// buffer, even in disjoint ranges.
+fn colours(calls: &[Call], tensors: usize) -> Vec<usize> {
+    let mut rivals = vec![Vec::new(); tensors];
+    for call in calls {
+        for read in touched(call, Access::Read) {
+            for write in touched(call, Access::Write) {
+                rivals[read.0].push(write.0);
+                rivals[write.0].push(read.0);
+            }
+        }
+    }
+    let mut colours = vec![usize::MAX; tensors];
+    for t in 0..tensors {
+        let taken: Vec<usize> = rivals[t].iter().map(|&r| colours[r]).collect();
+        colours[t] = (0..).find(|c| !taken.contains(c)).unwrap_or(0);
+    }
+    colours
+}
+
+/// Puts every tensor somewhere: (colour, offset) of each, and the words that each colour needs. Tensors that are
+/// never needed at the same time may share their place.
+pub(crate) fn place(
+    calls: &[Call],
+    tensors: &[Tensor],
+    replicas: usize,
+) -> (Vec<(usize, usize)>, Vec<usize>) {
+    let lives = lifetimes(calls, tensors.len());
+    let colours = colours(calls, tensors.len());
+    let mut places: Vec<(usize, usize)> = Vec::with_capacity(tensors.len());
+    let mut sizes = vec![0; colours.iter().map(|c| c + 1).max().unwrap_or(0)];
+    for (t, tensor) in tensors.iter().enumerate() {
+        let words = replicas * padded(tensor.len);
+        // What is in the way: earlier tensors of this colour that live at the same time, by offset.
+        let mut taken: Vec<Range<usize>> = (0..t)
+            .filter(|&o| {
+                colours[o] == colours[t] && lives[o].start < lives[t].end && lives[t].start < lives[o].end
+            })
+            .map(|o| places[o].1..places[o].1 + replicas * padded(tensors[o].len))
+            .collect();
+        taken.sort_by_key(|r| r.start);
+        let mut offset = 0;
+        for range in taken {
+            if offset + words <= range.start {
+                break;
+            }
+            offset = offset.max(range.end);
+        }
+        places.push((colours[t], offset));
+        sizes[colours[t]] = sizes[colours[t]].max(offset + words);
+    }
+    (places, sizes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Kernel;
+
+    fn chain(links: &[(usize, usize)]) -> Vec<Call> {
+        let operand = |t| Operand::Tensor(TensorId(t));
+        let call = |&(x, y): &(usize, usize)| Call {
+            kernel: Kernel::Activation,
+            act: 0,
+            dims: vec![],
+            operands: vec![operand(x), operand(y)],
+            groups: [1; 3],
+            note: String::new(),
+            flops: 0,
+        };
+        links.iter().map(call).collect()
+    }
+
+    #[test]
+    fn a_chain_needs_two_colours_and_reuses_them() {
+        let calls = chain(&[(0, 1), (1, 2), (2, 3), (3, 4)]);
+        let tensors: Vec<_> = (0..5).map(|_| Tensor { len: 100 }).collect();
+        let (places, sizes) = place(&calls, &tensors, 1);
+        assert_eq!(places.iter().map(|p| p.0).collect::<Vec<_>>(), [0, 1, 0, 1, 0]);
+        // Tensor 0 is dead when 2 is written: one place serves both.
+        assert_eq!(places[0].1, places[2].1);
+        assert_eq!(sizes, [128, 128]);
+    }
+
+    #[test]
+    fn no_two_live_tensors_overlap_and_no_launch_reads_and_writes_a_colour() {
+        let links = [(0, 1), (1, 2), (0, 3), (3, 4), (2, 5), (4, 6), (5, 0), (6, 1)];
+        let calls = chain(&links);
+        let tensors: Vec<_> = (0..7).map(|i| Tensor { len: 50 + 37 * i }).collect();
+        let (places, _) = place(&calls, &tensors, 3);
+        let lives = lifetimes(&calls, 7);
+        for (x, y) in links {
+            assert_ne!(places[x].0, places[y].0);
+        }
+        for a in 0..7 {
+            for b in 0..a {
+                let end = |t: usize| places[t].1 + 3 * padded(tensors[t].len);
+                let apart = places[a].0 != places[b].0 || end(a) <= places[b].1 || end(b) <= places[a].1;
+                let together = lives[a].start < lives[b].end && lives[b].start < lives[a].end;
+                assert!(apart || !together, "{a} and {b}");
+            }
+        }
+    }
+}

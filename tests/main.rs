@@ -1,0 +1,4 @@
+//! One integration-test binary, one shared device.
+
+mod golden;
+mod reference;

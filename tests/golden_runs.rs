@@ -3,8 +3,8 @@
 
 use crate::common::{block, classes, session, set_weights, train, weights, widened};
 use crate::golden::values::{CNN, CNN_BATCH_NORM, MLP};
-use crate::golden::{BATCH, LOSS_TOLERANCE, Model, Run, STEPS, Summary};
-use crate::reference::optim::{Decay, Optimizer as Reference};
+use crate::golden::{BATCH, LOSS_TOLERANCE, Model, Run, STEPS, Summary, replay};
+use crate::reference::optim::{Decay, Optimizer as Reference, global_norm};
 use rangefinder::{Adam, Graph, Loss, Optimizer, Options, Sequential, Sgd};
 
 /// Of weights after 20 steps, relative to the root mean square of the tensor: rounding feeds back through the training.
@@ -55,7 +55,13 @@ fn assert_run(model: &Model, graph: &Graph, run: &Run) {
         let right = step.accuracy.unwrap() * BATCH as f64;
         assert_eq!(right, f64::from(run.correct[t]), "{optimizer}: rows right in step {t}");
     }
+    // Batch normalisation takes the bias before it off again: its gradient is rounding, and Adam makes a full step of
+    // that. No two machines agree on where the bias and the mean behind it go.
+    let noise = matches!(optimizer, Optimizer::Adam(_)) && !run.buffers.is_empty();
     for (tensor, expected) in weights(&session).iter().zip(run.weights) {
+        if noise && tensor.name.starts_with("conv2d") && tensor.name.ends_with("bias") {
+            continue;
+        }
         let what = format!("{optimizer}: {}", tensor.name);
         expected.assert_matches(&widened(&tensor.data), WEIGHT_TOLERANCE, &what);
     }
@@ -67,7 +73,9 @@ fn assert_run(model: &Model, graph: &Graph, run: &Run) {
         let check = |expected: &Summary, found: &[f64], what: &str| {
             expected.assert_matches(found, WEIGHT_TOLERANCE, &format!("{optimizer}: {} {what}", tensor.name));
         };
-        check(&expected[0], &mean, "mean");
+        if !noise {
+            check(&expected[0], &mean, "mean");
+        }
         check(&expected[1], &variance, "variance");
     }
 }
@@ -91,9 +99,34 @@ fn a_cnn_trains_as_in_pytorch() {
     assert_runs(&CNN, &features.flatten().linear(10).build().unwrap());
 }
 
-#[test]
-fn a_cnn_with_batch_norm_trains_as_in_pytorch() {
+fn cnn_with_batch_norm() -> Graph {
     let first = Sequential::image(1, 8, 8).conv2d(6, 3).batch_norm().relu().max_pool(2);
     let features = first.conv2d(8, 3).batch_norm().relu().max_pool(2);
-    assert_runs(&CNN_BATCH_NORM, &features.flatten().linear(10).build().unwrap());
+    features.flatten().linear(10).build().unwrap()
+}
+
+#[test]
+fn a_cnn_with_batch_norm_trains_as_in_pytorch() {
+    assert_runs(&CNN_BATCH_NORM, &cnn_with_batch_norm());
+}
+
+/// The optimizers for which there is no golden run with batch normalisation, against the oracle's training.
+#[test]
+fn batch_norm_trains_as_in_the_oracle_under_every_optimizer() {
+    for run in CNN.runs {
+        let (steps, training) = replay::train(&CNN_BATCH_NORM, replay::cnn_batch_norm(), run.optimizer);
+        let weights: Vec<_> = training.weights.iter().map(|w| Summary::of(w)).collect();
+        let buffers: Vec<_> =
+            training.running.iter().flat_map(|r| [Summary::of(&r.mean), Summary::of(&r.var)]).collect();
+        let column = |f: fn(&replay::Step) -> f64| std::array::from_fn(|t| f(&steps[t]));
+        let expected = Run {
+            optimizer: run.optimizer,
+            losses: column(|s| s.loss),
+            correct: std::array::from_fn(|t| steps[t].correct),
+            gradient_norms: column(|s| global_norm(&s.gradients.concat())),
+            weights: weights.leak(),
+            buffers: buffers.leak(),
+        };
+        assert_run(&CNN_BATCH_NORM, &cnn_with_batch_norm(), &expected);
+    }
 }

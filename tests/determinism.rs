@@ -1,8 +1,9 @@
 //! The same adapter, plan and seed give the same bits, however the work is cut and whatever runs beside it.
 
-use crate::common::{bits, block, rows_in_turn, session, train, weights};
+use crate::common::{bits, block, fill, regression, rows_in_turn, session, train, weights};
 use rangefinder::{
-    Control, Graph, History, Loss, Options, Run, Schedule, Sequential, Session, Sgd, Stop, digits,
+    Activation, Adam, Control, Dataset, Graph, History, Loss, Optimizer, Options, Run, Schedule, Sequential,
+    Session, Sgd, Stop, digits,
 };
 
 /// Every kind of layer that keeps something: parameters, running statistics, random masks.
@@ -69,54 +70,97 @@ fn the_cut_into_submits_changes_nothing() {
     assert_eq!((few.1, few.2), (many.1, many.2));
 }
 
+/// A model with what it needs to be trained.
+struct Setup {
+    model: Graph,
+    loss: Loss,
+    optimizer: Optimizer,
+    options: Options,
+    data: Dataset,
+}
+
+impl Setup {
+    fn everything() -> Self {
+        Self {
+            model: everything(),
+            loss: Loss::CrossEntropy,
+            optimizer: Sgd::momentum(0.9).into(),
+            options: Options::batch(32).seed(5),
+            data: digits(),
+        }
+    }
+
+    /// The layers and kernels that [`everything`] has not.
+    fn the_rest() -> Self {
+        let features = Sequential::image(2, 8, 8).avg_pool(2).conv2d(4, 3).activation(Activation::Gelu);
+        let features = features.residual(|f| f.conv2d(4, 3).activation(Activation::Tanh)).avg_pool(2);
+        Self {
+            model: features.flatten().linear(3).build().unwrap(),
+            loss: Loss::MeanSquaredError,
+            optimizer: Adam::w(0.01).into(),
+            options: Options::batch(7).seed(5).clip(0.5),
+            data: regression(&[2, 8, 8], fill(21 * 128, 1, 1.0), fill(21 * 3, 2, 1.0), 3),
+        }
+    }
+
+    /// Three replicas at these rates, or one.
+    fn run(&self, rates: &[Vec<f64>]) -> (Session, Vec<History>) {
+        let options = self.options.replicas(rates.len());
+        let mut session = session(&self.model, self.loss, self.optimizer, options);
+        let order = rows_in_turn(&self.data, self.options.batch, 0..rates[0].len());
+        let schedules: Vec<_> = rates.iter().map(|lr| Schedule::rates(lr.clone(), &self.optimizer)).collect();
+        let run = Run { schedules: &schedules, order: &order, beta: 0.98, stop: Stop::NotFinite };
+        let outcome = block(session.run(&self.data, &run, Control::default())).unwrap();
+        (session, outcome.histories)
+    }
+}
+
 /// The rates of each of three replicas.
 fn three() -> [Vec<f64>; 3] {
     [0.001, 0.02, 0.3].map(|lr| (0..12).map(|t| lr * 1.1f64.powi(t)).collect())
 }
 
-fn alone(rates: &[f64]) -> (History, Vec<Vec<u32>>, Vec<Vec<u32>>) {
-    let mut session = fresh(5);
-    let history = train(&mut session, &digits(), rates).histories.remove(0);
-    let statistics = block(session.statistics(0)).unwrap();
-    (history, bits(&weights(&session)), bits(&statistics))
+/// Everything that can be read of a replica, to the bit.
+fn all(session: &mut Session, replica: usize, data: &Dataset) -> Vec<Vec<u32>> {
+    let tensors = [
+        block(session.weights(replica)),
+        block(session.statistics(replica)),
+        block(session.gradients(replica)),
+    ];
+    let mut all: Vec<_> = tensors.iter().flat_map(|t| bits(t.as_ref().unwrap())).collect();
+    all.push(block(session.predict(data, replica)).unwrap().iter().map(|v| v.to_bits()).collect());
+    let evaluation = block(session.evaluate(data)).unwrap()[replica];
+    all.push(vec![(evaluation.loss as f32).to_bits()]);
+    all
 }
 
 #[test]
 fn replicas_give_the_bits_of_separate_runs() {
-    let options = Options::batch(32).seed(5).replicas(3);
-    let mut session = session(&everything(), Loss::CrossEntropy, Sgd::momentum(0.9), options);
-    let data = digits();
-    let order = rows_in_turn(&data, 32, 0..12);
-    let schedules = three().map(|lr| Schedule::rates(lr, session.optimizer()));
-    let run = Run { schedules: &schedules, order: &order, beta: 0.98, stop: Stop::NotFinite };
-    let outcome = block(session.run(&data, &run, Control::default())).unwrap();
-    let evaluations = block(session.evaluate(&data)).unwrap();
-    for (replica, rates) in three().iter().enumerate() {
-        let (history, weights, statistics) = alone(rates);
-        assert_eq!(outcome.histories[replica], history, "history of replica {replica}");
-        let found = [block(session.weights(replica)), block(session.statistics(replica))];
-        let found = found.map(|tensors| bits(&tensors.unwrap()));
-        assert_eq!(found, [weights, statistics], "weights of replica {replica}");
+    for setup in [Setup::everything(), Setup::the_rest()] {
+        let (mut together, histories) = setup.run(&three());
+        for (replica, rates) in three().into_iter().enumerate() {
+            let (mut alone, history) = setup.run(&[rates]);
+            assert_eq!(histories[replica], history[0], "history of replica {replica}");
+            let found = all(&mut together, replica, &setup.data);
+            assert_eq!(found, all(&mut alone, 0, &setup.data), "replica {replica}");
+        }
+        let evaluations = block(together.evaluate(&setup.data)).unwrap();
+        assert_ne!(evaluations[0].loss, evaluations[2].loss, "three rates make three models");
     }
-    assert_ne!(evaluations[0].loss, evaluations[2].loss, "three rates make three models");
 }
 
 /// One replica that runs into NaN must not touch the others.
 #[test]
 fn a_replica_that_diverges_leaves_the_others_alone() {
-    let options = Options::batch(32).seed(5).replicas(3);
-    let mut session = session(&everything(), Loss::CrossEntropy, Sgd::momentum(0.9), options);
-    let data = digits();
-    let order = rows_in_turn(&data, 32, 0..12);
+    let setup = Setup::everything();
     let [first, _, third] = three();
-    let schedules = [first, vec![3e38; 12], third].map(|lr| Schedule::rates(lr, session.optimizer()));
-    let run = Run { schedules: &schedules, order: &order, beta: 0.98, stop: Stop::NotFinite };
-    let outcome = block(session.run(&data, &run, Control::default())).unwrap();
-    assert!(outcome.histories[1].stopped.is_some(), "3e38 is too large a rate");
+    let (mut together, histories) = setup.run(&[first, vec![3e38; 12], third]);
+    assert!(histories[1].stopped.is_some(), "3e38 is too large a rate");
     for replica in [0, 2] {
-        let (history, weights, _) = alone(&three()[replica]);
-        assert_eq!(outcome.histories[replica], history, "history of replica {replica}");
-        assert_eq!(bits(&block(session.weights(replica)).unwrap()), weights, "weights of {replica}");
+        let (mut alone, history) = setup.run(&[three()[replica].clone()]);
+        assert_eq!(histories[replica], history[0], "history of replica {replica}");
+        let found = all(&mut together, replica, &setup.data);
+        assert_eq!(found, all(&mut alone, 0, &setup.data), "replica {replica}");
     }
 }
 

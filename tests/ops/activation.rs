@@ -24,7 +24,7 @@ pub fn tolerance(act: Activation) -> f64 {
     if act == Activation::Relu { TOLERANCE } else { TRANSCENDENTAL }
 }
 
-/// Two in a row: the second's input is an activation, which applies no other.
+/// Two in a row: an activation neither applies another nor its slope.
 #[test]
 fn behind_each_other() {
     for (i, (act, oracle_of)) in PAIRS.into_iter().enumerate() {
@@ -40,7 +40,7 @@ fn behind_each_other() {
     }
 }
 
-/// Read by two: applied to the value once, its gradient summed.
+/// A pool cannot apply them.
 #[test]
 fn alone_behind_a_pool() {
     for (act, oracle_of) in PAIRS {

@@ -98,8 +98,9 @@ impl Setup {
             model: features.flatten().linear(3).build().unwrap(),
             loss: Loss::MeanSquaredError,
             optimizer: Adam::w(0.01).into(),
-            options: Options::batch(7).seed(5).clip(0.5),
-            data: regression(&[2, 8, 8], fill(21 * 128, 1, 1.0), fill(21 * 3, 2, 1.0), 3),
+            // Eleven rows are six slices of two, the last half empty: behind it stands the next replica.
+            options: Options::batch(11).seed(5).clip(0.5),
+            data: regression(&[2, 8, 8], fill(33 * 128, 1, 1.0), fill(33 * 3, 2, 1.0), 3),
         }
     }
 

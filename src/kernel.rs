@@ -71,7 +71,9 @@ kernels! {
 
 impl Kernel {
     pub(crate) fn entry(self) -> &'static Entry {
-        &TABLE[self as usize]
+        let entry = &TABLE[self as usize];
+        debug_assert_eq!(entry.kernel, self, "the table is in the order of the enum");
+        entry
     }
 
     /// The entry point's name.
@@ -83,14 +85,14 @@ impl Kernel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shader::{FILES, assemble};
+    use crate::shader::{FILES, assemble, locate};
     use naga::{AddressSpace, Module, StorageAccess};
 
     fn parse(file: &str) -> Module {
-        let shader = assemble(file);
-        naga::front::wgsl::parse_str(&shader.text).unwrap_or_else(|e| {
-            let line = e.location(&shader.text).map_or(0, |l| l.line_number as usize);
-            panic!("{:?}: {}", shader.locate(line), e.emit_to_string(&shader.text))
+        let text = assemble(file);
+        naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| {
+            let line = e.location(&text).map_or(0, |l| l.line_number as usize);
+            panic!("{:?}: {}", locate(file, line), e.emit_to_string(&text))
         })
     }
 

@@ -59,7 +59,7 @@ pub use optim::{Adam, Optimizer, Sgd};
 pub use plan::{Dispatch, Plan};
 pub use schedule::Schedule;
 pub use session::{
-    Control, Cost, Evaluation, History, Measured, Outcome, Progress, Run, Session, Snapshot, Stop,
-    StopReason, Tensor,
+    Control, Cost, Evaluation, History, KernelTime, Measured, Outcome, Progress, Run, Session, Snapshot,
+    Stop, StopReason, Tensor,
 };
 pub use train::Training;

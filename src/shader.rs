@@ -1,18 +1,5 @@
 //! The handwritten WGSL, embedded, with `#import name` replaced by `shaders/shared/name.wgsl`.
 
-/// A shader ready for the compiler, and where each of its lines came from.
-pub(crate) struct Shader {
-    pub text: String,
-    lines: Vec<(&'static str, usize)>,
-}
-
-impl Shader {
-    /// File and line that line `line` (from 1) of the assembled text was written in.
-    pub fn locate(&self, line: usize) -> (&'static str, usize) {
-        self.lines.get(line.saturating_sub(1)).copied().unwrap_or(("?", line))
-    }
-}
-
 macro_rules! files {
     ($folder:literal: $($name:literal),* $(,)?) => {
         &[$(($name, include_str!(concat!("../shaders/", $folder, $name, ".wgsl")))),*]
@@ -31,25 +18,28 @@ fn find(files: &'static [(&'static str, &'static str)], name: &str) -> (&'static
     *files.iter().find(|f| f.0 == name).unwrap_or_else(|| panic!("no shader file {name}.wgsl"))
 }
 
-/// The text of `shaders/<file>.wgsl` with its imports in place: one level deep, each where it is asked for.
-pub(crate) fn assemble(file: &str) -> Shader {
+/// Every line of `shaders/<file>.wgsl` with its imports in place, and where it was written: one level deep, each import
+/// where it is asked for.
+fn lines(file: &str) -> impl Iterator<Item = (&'static str, usize, &'static str)> {
     let (name, text) = find(FILES, file);
-    let mut shader = Shader { text: String::new(), lines: Vec::new() };
-    let mut push = |text: &str, from: &'static str, line: usize| {
-        shader.text.push_str(text);
-        shader.text.push('\n');
-        shader.lines.push((from, line));
-    };
-    for (index, line) in text.lines().enumerate() {
-        match line.strip_prefix("#import ") {
-            Some(import) => {
-                let (from, text) = find(SHARED, import.trim());
-                text.lines().enumerate().for_each(|(i, line)| push(line, from, i + 1));
-            }
-            None => push(line, name, index + 1),
+    (1..).zip(text.lines()).flat_map(move |(number, line)| match line.strip_prefix("#import ") {
+        Some(import) => {
+            let (from, text) = find(SHARED, import.trim());
+            (1..).zip(text.lines()).map(|(n, l)| (from, n, l)).collect()
         }
-    }
-    shader
+        None => vec![(name, number, line)],
+    })
+}
+
+/// The text that the compiler gets.
+pub(crate) fn assemble(file: &str) -> String {
+    lines(file).map(|l| l.2).collect::<Vec<_>>().join("\n")
+}
+
+/// File and line in which line `line` (from 1) of the assembled text was written.
+#[cfg(test)]
+pub(crate) fn locate(file: &str, line: usize) -> (&'static str, usize) {
+    lines(file).nth(line.saturating_sub(1)).map_or(("?", line), |l| (l.0, l.1))
 }
 
 #[cfg(test)]
@@ -58,10 +48,10 @@ mod tests {
 
     #[test]
     fn lines_are_located_through_imports() {
-        let shader = assemble("gather");
-        let at = |needle: &str| shader.text.lines().position(|l| l.contains(needle)).unwrap() + 1;
-        assert_eq!(shader.locate(at("struct State")).0, "state");
-        let (file, line) = shader.locate(at("fn gather"));
+        let text = assemble("gather");
+        let at = |needle: &str| text.lines().position(|l| l.contains(needle)).unwrap() + 1;
+        assert_eq!(locate("gather", at("struct State")).0, "state");
+        let (file, line) = locate("gather", at("fn gather"));
         assert_eq!(file, "gather");
         assert!(find(FILES, "gather").1.lines().nth(line - 1).unwrap().contains("fn gather"));
     }
@@ -69,8 +59,7 @@ mod tests {
     #[test]
     fn no_import_is_left_and_none_is_made_twice() {
         for (name, text) in FILES {
-            let shader = assemble(name);
-            assert!(!shader.text.contains("#import"), "{name}: an import inside a shared file");
+            assert!(!assemble(name).contains("#import"), "{name}: an import inside a shared file");
             let imports: Vec<_> = text.lines().filter(|l| l.starts_with("#import")).collect();
             let mut unique = imports.clone();
             unique.sort_unstable();

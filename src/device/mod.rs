@@ -1,6 +1,7 @@
 //! The GPU: the only place that knows wgpu. A plan goes in, histories come out.
 
 mod adapter;
+mod profile;
 mod program;
 mod run;
 mod scope;
@@ -161,7 +162,7 @@ impl Inner {
         let make = || {
             self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(file),
-                source: wgpu::ShaderSource::Wgsl(assemble(file).text.into()),
+                source: wgpu::ShaderSource::Wgsl(assemble(file).into()),
             })
         };
         modules.entry(file).or_insert_with(make).clone()

@@ -5,7 +5,7 @@ use super::{Backward, Fill, Forward, Layer, ParamSpec, image};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::layout::dims;
-use crate::plan::{Call, Emit, Operand, Value, check_turns, slices, tile_groups};
+use crate::plan::{Call, Emit, Operand, Value, check_turns, sliced, slices, tile_groups};
 
 /// 2-D convolution over (channels, height, width). Pairs are (height, width).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,7 +185,7 @@ impl Conv2d {
                 Operand::Grad(bias),
             ],
             groups: tile_groups("conv2d", filter, self.out, slices * cx.replicas)?,
-            note: format!("{}, {slices} slices", layer.label),
+            note: sliced(layer.label, slices),
             flops: self.flops(cx, layer),
         });
         Ok(())

@@ -4,7 +4,7 @@ use super::{Backward, Fill, Forward, Layer, ParamSpec, dims_text};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::layout::dims;
-use crate::plan::{Call, Emit, Operand, Value, check_turns, slices, tile_groups};
+use crate::plan::{Call, Emit, Operand, Value, check_turns, sliced, slices, tile_groups};
 
 /// Fully connected layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Linear {
                 Operand::Grad(bias),
             ],
             groups: tile_groups("linear", inputs, self.out, slices * cx.replicas)?,
-            note: format!("{}, {slices} slices", layer.label),
+            note: sliced(layer.label, slices),
             flops: self.flops(cx, layer),
         });
         Ok(())

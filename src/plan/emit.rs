@@ -215,6 +215,11 @@ pub(crate) fn slices(op: &str, tiles: usize, units: usize, turns: u64) -> Result
     Ok((units.div_ceil(size), size))
 }
 
+/// "conv2d 1: ..., 4 slices", for the note of a weight gradient.
+pub(crate) fn sliced(label: &str, slices: usize) -> String {
+    if slices > 1 { format!("{label}, {slices} slices") } else { label.to_owned() }
+}
+
 /// Refuses a loop of more turns than every driver is known to take.
 pub(crate) fn check_turns(op: &str, turns: u64) -> Result<()> {
     if turns > MAX_TURNS { Err(turns_error(op, turns)) } else { Ok(()) }

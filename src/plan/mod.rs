@@ -5,7 +5,7 @@ mod place;
 mod print;
 
 pub(crate) use emit::{
-    Call, Emit, GradSlot, Operand, TensorId, Value, check_turns, flat_groups, slices, tile_groups,
+    Call, Emit, GradSlot, Operand, TensorId, Value, check_turns, flat_groups, sliced, slices, tile_groups,
 };
 pub(crate) use place::place;
 

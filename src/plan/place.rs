@@ -16,7 +16,8 @@ fn touched(call: &Call, access: Access) -> impl Iterator<Item = TensorId> + '_ {
 
 /// First and last launch that touches each tensor.
 fn lifetimes(calls: &[Call], tensors: usize) -> Vec<Range<usize>> {
-    let mut lives = vec![usize::MAX..0; tensors];
+    let never = Range { start: usize::MAX, end: 0 };
+    let mut lives = vec![never; tensors];
     for (i, call) in calls.iter().enumerate() {
         for t in touched(call, Access::Read).chain(touched(call, Access::Write)) {
             lives[t.0].start = lives[t.0].start.min(i);

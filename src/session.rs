@@ -211,6 +211,9 @@ impl Session {
         options: Options,
     ) -> Result<Self> {
         let optimizer = optimizer.into();
+        let profile = options.profile.unwrap_or_else(|| gpu.profile());
+        gpu.check_profile(profile)?;
+        let options = options.profile(profile);
         let plan = compile(model, loss, &optimizer, &options)?;
         let program = Program::new(gpu, plan).await?;
         let session = Self {
@@ -452,7 +455,7 @@ impl Session {
             layer: d.note.clone(),
             time,
             flops: d.flops,
-            bytes: d.bytes(),
+            bytes: d.bytes,
         };
         Ok(self.program.plan.step.iter().zip(times).map(row).collect())
     }

@@ -37,6 +37,7 @@ impl Program {
         for _ in 0..steps {
             let mut encoder = inner.device.create_command_encoder(&Default::default());
             for (i, launch) in (0..).zip(launches.iter()) {
+                launch.refresh.iter().for_each(|copy| copy.record(&mut encoder));
                 let [x, y, z] = launch.groups;
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                     label: None,

@@ -4,16 +4,40 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-const EXAMPLES: &str = "\
+macro_rules! examples {
+    () => {
+        "\
 Examples:
   rangefinder find                                        CNN on the digits in the program
   rangefinder find --data mnist:DIR --plot curve.svg      on MNIST's files in DIR, with a picture
   rangefinder find --data moons --optimizer adam --json   every number, as one JSON object
-  rangefinder suggest history.csv                         read a curve that another tool measured";
+  rangefinder suggest history.csv                         read a curve that another tool measured"
+    };
+}
+
+const FIND: &str = concat!(
+    "\
+The rate rises from step to step while the loss is measured. The suggestion is the middle of the \
+fall of the loss; beside it stands what the rules of other finders say. Then the model is put back, \
+bit for bit. Exit code 0: done, also where the curve allows no suggestion; 1: failed; 2: wrong usage.
+
+",
+    examples!()
+);
+
+const SUGGEST: &str = "\
+FILE is CSV with a header or JSON, with columns lr and loss, and accuracy if there is one; the usual \
+other names (learning_rate, train_loss, acc, ...) are understood. JSON is {\"lr\": [...], \"loss\": [...]} \
+or what `find --json` prints. Losses that are NaN or infinite mean that the run diverged, and so does \
+a key \"steps\" that counts more steps than there are losses.
+
+Examples:
+  rangefinder suggest history.csv
+  rangefinder find --json | rangefinder suggest - --quiet";
 
 /// Finds a learning rate: one short sweep on the GPU, after which the model is as it was before.
 #[derive(Parser)]
-#[command(name = "rangefinder", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(name = "rangefinder", version, max_term_width = 100, after_help = examples!())]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub(super) struct Cli {
     #[command(subcommand)]
@@ -29,12 +53,8 @@ pub(super) enum Command {
 }
 
 /// Sweep the learning rate over a model and its data, and suggest one to train with
-///
-/// The rate rises from step to step while the loss is measured. The suggestion is the middle of the fall of the loss;
-/// the answers of other finders' rules on the same curve stand beside it. Afterwards the model is put back bit for
-/// bit. Exit code 0: done, also where the curve allows no suggestion; 1: failed; 2: wrong usage.
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = FIND)]
 pub(super) struct Find {
     #[command(flatten)]
     pub subject: Subject,
@@ -51,9 +71,8 @@ pub(super) struct Subject {
     /// The model [default: cnn for images, mlp for points]
     #[arg(long, value_enum, hide_possible_values = true, value_name = "mlp|cnn")]
     pub model: Option<ModelName>,
-    /// digits (8x8 images, in the program), moons or spirals (points), mnist:DIR or cifar10:DIR (a folder with the
-    /// files of MNIST, also Fashion-MNIST, or of CIFAR-10's binary version). Only training data is used; of the digits
-    /// that is a random 80 %
+    /// digits (8x8 images, in the program), moons or spirals (points), mnist:DIR or cifar10:DIR (a folder with its
+    /// files, of CIFAR-10 the binary version); the test data, and a fifth of the digits, are not used
     #[arg(long, default_value = "digits")]
     pub data: Source,
     /// sgd, momentum, nesterov, adam or adamw
@@ -69,10 +88,10 @@ pub(super) struct Subject {
     #[arg(long, value_name = "NORM", allow_negative_numbers = true)]
     pub clip: Option<f64>,
     /// Samples in a batch
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, value_name = "N", default_value_t = 64)]
     pub batch: usize,
     /// Seed of the starting weights, the batches and the generated points
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 }
 
@@ -124,12 +143,8 @@ pub(super) struct Output {
 }
 
 /// Read a loss curve that any tool measured, and suggest a learning rate
-///
-/// FILE is CSV with a header, or JSON. Columns are `lr` and `loss`, and `accuracy` if there is one; usual other names
-/// (learning_rate, train_loss, acc, ...) are understood. JSON is {"lr": [...], "loss": [...]} or what `find --json`
-/// prints. A key "steps" that counts more steps than there are losses says that the run was stopped because it
-/// diverged. NaN and infinite losses are fine: they mean the same.
 #[derive(Args)]
+#[command(after_help = SUGGEST)]
 pub(super) struct Suggest {
     /// The file; `-` reads standard input
     #[arg(value_name = "FILE")]

@@ -42,6 +42,10 @@ fn range_test(args: &args::Sweep) -> Result<RangeTest> {
         StopRule::Best(times) => Stop::Best(times),
         StopRule::Finite => Stop::NotFinite,
     };
+    if args.to <= args.from && args.from >= 0.0 {
+        let (from, to) = (output::typed(args.from), output::typed(args.to));
+        return Err(Error::argument("to", format!("{to} is not above --from {from}; swap or widen them")));
+    }
     grid(args.from, args.to, args.steps, spacing)?;
     if !(0.0..1.0).contains(&args.smoothing) {
         return Err(Error::argument("smoothing", format!("{} is not from 0 to below 1", args.smoothing)));
@@ -112,13 +116,16 @@ impl Found<'_> {
     fn with_figure<T>(&self, f: impl FnOnce(&Figure) -> T) -> T {
         let (report, test) = (self.report, self.test);
         let stopped = report.stopped.map(|(step, reason)| (step, reason.to_string()));
+        let linear = if test.spacing == Spacing::Linear { ", linear" } else { "" };
+        let batches = match test.mode {
+            Mode::Sweep => format!("sweep over {} samples", output::grouped(self.subject.data.len())),
+            Mode::SameBatch => "the same batch each step".to_string(),
+        };
         let subtitle = format!(
-            "{} rates from {:e} to {:e}{}, {} on {}",
+            "{} rates from {} to {}{linear}, {batches}, on {}",
             output::grouped(test.steps),
-            test.from,
-            test.to,
-            if test.spacing == Spacing::Linear { ", linear" } else { "" },
-            test.mode.name(),
+            output::typed(test.from),
+            output::typed(test.to),
             report.adapter.name,
         );
         f(&Figure {

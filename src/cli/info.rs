@@ -42,11 +42,8 @@ pub(super) fn info(args: &args::Info) -> Result<()> {
         let adapters = found.iter().map(row).collect();
         return print(&output::json::line(&Listed { adapters, used, reason: &reason })?);
     }
-    let choose = format!(
-        "To choose another, set {VARIABLE} to its number or to a part of its name:\n  \
-         {VARIABLE}={used} rangefinder find\n"
-    );
-    print(&format!("{}\nUsed: {used}, {reason}.\n{choose}", table(&found, Some(used))))
+    let choose = format!("{VARIABLE} chooses another: by its number, or by a part of its name.");
+    print(&format!("{}\nused: {used}, {reason}\n{choose}\n", table(&found, Some(used))))
 }
 
 fn row(a: &Adapter) -> Row<'_> {

@@ -32,6 +32,9 @@ impl Subject {
     /// A setting outside what it can be, data that cannot be read, or a model that does not fit it.
     pub fn new(args: &args::Subject) -> Result<Self> {
         let optimizer = optimizer(args)?;
+        if let Some(clip) = args.clip.filter(|&clip| !(clip > 0.0 && clip.is_finite())) {
+            return Err(Error::argument("clip", format!("{clip} is no norm to clip to; it must be above 0")));
+        }
         let data = load(&args.data, args.seed)?;
         // One batch is enough to hear that it is too large, before a GPU is looked for.
         batch_order(data.len(), args.batch, 1, args.seed)?;
@@ -39,8 +42,8 @@ impl Subject {
         let name = args.model.unwrap_or(if points { ModelName::Mlp } else { ModelName::Cnn });
         let classes = data.classes().unwrap_or(1);
         let (model, model_name) = match name {
-            ModelName::Mlp => (mlp(data.shape(), classes)?, "MLP"),
-            ModelName::Cnn => (cnn(data.shape(), classes)?, "CNN"),
+            ModelName::Mlp => (mlp(data.shape(), classes)?, "mlp"),
+            ModelName::Cnn => (cnn(data.shape(), classes)?, "cnn"),
         };
         let options = Options { batch: args.batch, replicas: 1, seed: args.seed, clip: args.clip };
         Ok(Self { data, data_name: args.data.name(), model, model_name, optimizer, options })
@@ -48,7 +51,7 @@ impl Subject {
 
     /// "CNN on digits, SGD momentum 0.9, batch 64".
     pub fn title(&self) -> String {
-        let (model, data, optimizer) = (self.model_name, self.data_name, self.optimizer);
+        let (model, data, optimizer) = (self.model_name.to_uppercase(), self.data_name, self.optimizer);
         let clip = self.options.clip.map(|c| format!(", clipped to {c}")).unwrap_or_default();
         format!("{model} on {data}, {optimizer}{clip}, batch {}", self.options.batch)
     }

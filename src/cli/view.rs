@@ -1,5 +1,6 @@
 //! The curve as the pictures draw it: fitted without lag, as the suggestion reads it.
 
+use super::plot::Axis;
 use crate::finder::{Point, half_width_of, local_linear};
 
 /// What the pictures call it.
@@ -9,14 +10,20 @@ pub(super) const NAME: &str = "local linear fit";
 const MOST: usize = 2000;
 
 /// The points with the fit in place of the lagging average.
+///
+/// Losses far above the pictures' frame count as just above it: else the line would foresee a divergence.
 pub(super) fn fitted(points: &[Point]) -> Vec<Point> {
+    let own: Vec<Point> = points.iter().map(|p| Point { smoothed: p.loss, ..*p }).collect();
+    let axis = Axis::losses(&own);
+    let top = axis.high + 0.3 * (axis.high - axis.low);
+    let cut: Vec<Point> = points.iter().map(|p| Point { loss: p.loss.min(top), ..*p }).collect();
     // A linear range may start at 0, which has no logarithm.
     let skip = usize::from(points.first().is_some_and(|p| p.lr == 0.0));
-    let (lr, loss) = grouped(&points[skip..]);
+    let (lr, loss) = grouped(&cut[skip..]);
     let fits = local_linear(&lr, &loss, half_width_of(&lr));
     // Rates that do not rise cannot be fitted: the losses are then their own view.
     if fits.len() < lr.len() || fits.is_empty() {
-        return points.iter().map(|p| Point { smoothed: p.loss, ..*p }).collect();
+        return own;
     }
     let knots: Vec<(f64, f64)> = lr.iter().zip(&fits).map(|(lr, fit)| (lr.ln(), fit.value)).collect();
     points.iter().map(|p| Point { smoothed: between(&knots, p.lr.ln()), ..*p }).collect()

@@ -50,8 +50,21 @@ pub(super) fn grouped(count: usize) -> String {
     text
 }
 
+/// A number as one would type it: 10, 0.05, 1e-7.
+pub(super) fn typed(number: f64) -> String {
+    let plain = (1e-3..1e5).contains(&number.abs()) || number == 0.0;
+    if plain { number.to_string() } else { format!("{number:e}") }
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn numbers_are_as_one_types_them() {
+        for text in ["10", "0.05", "1e-7", "0", "2.5e-4", "1e6"] {
+            assert_eq!(super::typed(text.parse().expect("a number")), text);
+        }
+    }
+
     #[test]
     fn thousands_are_set_apart() {
         let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (60000, "60,000"), (1234567, "1,234,567")];

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Lines of the drawn curve.
 const HEIGHT: usize = 18;
 /// Width of the names in the left column.
-const NAMES: usize = 16;
+const NAMES: usize = 18;
 
 /// The suggested rate alone.
 pub(in crate::cli) fn rate(suggestion: &Result<Suggestion, Refusal>) -> String {
@@ -76,7 +76,9 @@ pub(in crate::cli) fn run(found: &Found, hashes: bool, screen: &Screen) -> Strin
     }
     lines.push(("restored", restored(report.fingerprints, hashes)));
     let cost = &report.cost;
-    lines.push(("time", format!("{} a step, {} kernels each", time(cost.step), cost.dispatches_per_step)));
+    let (step, kernels) = (time(cost.step), cost.dispatches_per_step);
+    let waits = if cost.waits == 1 { "1 wait".into() } else { format!("{} waits", cost.waits) };
+    lines.push(("time", format!("{step} a step of {kernels} kernels; {} submits, {waits}", cost.submits)));
     lines.push(("adapter", report.adapter.to_string()));
     if report.adapter.is_cpu() {
         let slow = "a driver that computes on the CPU: right, but slow (see `rangefinder info`)";

@@ -320,7 +320,7 @@ pub(crate) fn dims_text(shape: &[usize]) -> String {
 }
 
 fn reshape(input: &[usize], shape: &[usize]) -> Result<Vec<usize>> {
-    if shape.is_empty() || input.iter().product::<usize>() != shape.iter().product() {
+    if shape.is_empty() || input.iter().product::<usize>() != shape.iter().product::<usize>() {
         let detail = format!("{} has other elements than its input {}", dims_text(shape), dims_text(input));
         return Err(Error::shape("reshape", detail));
     }

@@ -22,6 +22,7 @@ pub(crate) struct Pace<'a> {
 }
 
 /// What a run left behind, and what it cost.
+#[derive(Default)]
 pub(crate) struct Finished {
     pub states: Vec<State>,
     /// (replicas, steps)
@@ -91,7 +92,16 @@ impl Program {
         if (pace.cancelled)() {
             return Err(Error::Cancelled);
         }
-        Ok(runner.finished)
+        Ok(std::mem::take(&mut runner.finished))
+    }
+}
+
+/// An error, or a panic in the caller's callback, leaves submits in flight: their copies must be free for the next run.
+impl Drop for Runner<'_> {
+    fn drop(&mut self) {
+        for flight in &self.flights {
+            self.program.staging.states[flight.slot].unmap();
+        }
     }
 }
 
@@ -106,16 +116,7 @@ impl<'a> Runner<'a> {
             last_landing: None,
             timed: (0, Duration::ZERO),
             running: true,
-            finished: Finished {
-                states: Vec::new(),
-                history: Vec::new(),
-                submits: 0,
-                waits: 0,
-                dispatches: 0,
-                encode: Duration::ZERO,
-                wall: Duration::ZERO,
-                step: Duration::ZERO,
-            },
+            finished: Finished::default(),
         }
     }
 
@@ -204,9 +205,10 @@ impl<'a> Runner<'a> {
         let history = self.program.buffer(Role::History);
         encoder.copy_buffer_to_buffer(history, 0, copy, 0, copy.size().min(history.size()));
         let submission = inner.queue.submit([encoder.finish()]);
-        let signal = Signal::map(copy);
         self.finished.submits += 1;
         self.drain(pace).await?;
+        // Not before: the callback may panic, and the copy would stay mapped.
+        let signal = Signal::map(copy);
         inner.wait(Some(submission), &signal).await?;
         self.finished.waits += 1;
         self.finished.history = mapped(copy)?;

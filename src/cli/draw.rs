@@ -1,6 +1,7 @@
 //! A range test as a drawing in the terminal: dots of Braille for the smoothed loss, eight to a cell.
 
 use super::plot::{Axis, Figure, Tick, between, short};
+use super::view;
 
 /// What a cell belongs to, by which it is coloured.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -221,7 +222,7 @@ impl Plot<'_> {
         if let Some((step, reason)) = self.figure.stopped {
             entry('×', Ink::Stop, &format!("stopped: {reason} (step {step})"));
         }
-        entry('⠒', Ink::Curve, "loss, smoothed");
+        entry('⠒', Ink::Curve, view::NAME);
         entry('·', Ink::Raw, "loss of a batch");
         line
     }

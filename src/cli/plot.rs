@@ -12,9 +12,10 @@ mod scale;
 
 pub(crate) use scale::{Axis, Tick, between, short};
 
+use super::file::replace;
 use crate::error::{Error, Result};
 use crate::finder::{Point, Refusal, Rules, Smith, Suggestion};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The font of the PNG, by which both kinds of picture are laid out: a subset of DejaVu Sans, licence beside it.
 const FONT: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans-subset.ttf");
@@ -26,6 +27,7 @@ pub(crate) struct Figure<'a> {
     pub title: &'a str,
     /// Adapter, steps, mode.
     pub subtitle: &'a str,
+    /// `smoothed` is the strong line: the lag-free fit of [`super::view`].
     pub points: &'a [Point],
     pub suggestion: Result<&'a Suggestion, &'a Refusal>,
     pub rules: &'a Rules,
@@ -34,36 +36,38 @@ pub(crate) struct Figure<'a> {
     pub stopped: Option<(usize, &'a str)>,
 }
 
-/// Writes the picture to a file of the kind that its extension names. The file appears whole or not at all.
-pub(crate) fn plot(figure: &Figure, path: &Path) -> Result<()> {
+/// What kinds of picture there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Svg,
+    Png,
+}
+
+/// The kind that the extension of a path names.
+pub(crate) fn format(path: &Path) -> Result<Format> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    let failed = |why: String| Error::io(path, std::io::Error::other(why));
-    let bytes = match extension.as_deref() {
-        Some("svg") => paint::svg(&page::page(figure), page::SIZE).map_err(failed)?.into_bytes(),
-        Some("png") => {
-            let (rgb, width, height) = paint::pixels(&page::page(figure), page::SIZE).map_err(failed)?;
-            png::encode(&rgb, width, height).map_err(|e| Error::io(path, e))?
-        }
+    match extension.as_deref() {
+        Some("svg") => Ok(Format::Svg),
+        Some("png") => Ok(Format::Png),
         other => {
             let what = other.map_or("no extension".to_string(), |e| format!("the extension `.{e}`"));
             let detail = format!("`{}` has {what}; a picture is .svg or .png", path.display());
-            return Err(Error::argument("plot", detail));
+            Err(Error::argument("plot", detail))
+        }
+    }
+}
+
+/// Writes the picture to a file of the kind that its extension names. The file appears whole or not at all.
+pub(crate) fn plot(figure: &Figure, path: &Path) -> Result<()> {
+    let failed = |why: String| Error::io(path, std::io::Error::other(why));
+    let bytes = match format(path)? {
+        Format::Svg => paint::svg(&page::page(figure), page::SIZE).map_err(failed)?.into_bytes(),
+        Format::Png => {
+            let (rgb, width, height) = paint::pixels(&page::page(figure), page::SIZE).map_err(failed)?;
+            png::encode(&rgb, width, height).map_err(|e| Error::io(path, e))?
         }
     };
     replace(path, &bytes).map_err(|e| Error::io(path, e))
-}
-
-/// Writes beside the path and renames, so that a reader never sees half a file.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".tmp");
-    let beside = PathBuf::from(beside);
-    let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
-    if written.is_err() {
-        // Best effort: the error that matters is the first one.
-        let _ = std::fs::remove_file(&beside);
-    }
-    written
 }
 
 #[cfg(test)]

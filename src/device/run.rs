@@ -122,8 +122,13 @@ impl<'a> Runner<'a> {
 
     fn encode(&mut self, encoder: &mut wgpu::CommandEncoder, launches: &[Launch], times: usize) {
         let start = Instant::now();
-        let mut pass = encoder.begin_compute_pass(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default()).forget_lifetime();
         for launch in std::iter::repeat_n(launches, times).flatten() {
+            if !launch.refresh.is_empty() {
+                drop(pass); // a copy has no place inside a pass
+                launch.refresh.iter().for_each(|copy| copy.record(encoder));
+                pass = encoder.begin_compute_pass(&Default::default()).forget_lifetime();
+            }
             let [x, y, z] = launch.groups;
             pass.set_pipeline(&launch.pipeline.pipeline);
             pass.set_bind_group(0, &launch.group, &[]);

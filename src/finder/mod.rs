@@ -14,4 +14,4 @@ pub use report::{Point, Refusal, Report, Rules, Smith, Suggestion};
 pub use rules::{min_gradient, minimum, rules, slide, steep, valley};
 pub use smith::smith;
 pub use smooth::{Fit, ewa, ewa_seeded, local_linear};
-pub use suggest::{RULE, suggest};
+pub use suggest::{RULE, half_width_of, suggest};

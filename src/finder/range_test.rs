@@ -126,7 +126,7 @@ impl RangeTest {
         // The rules see the whole grid: a curve shorter than it ended by divergence.
         Ok(Report {
             mode: self.mode,
-            points: points(&rates, history),
+            points: points(&schedule[0], history),
             suggestion: suggest(&rates, &loss),
             rules: rules(&rates, &loss, &smoothed),
             smith: smith(&rates, accuracy.as_deref(), &loss),
@@ -143,16 +143,18 @@ fn column(history: &History, f: fn(&Measured) -> f64) -> Vec<f64> {
     history.steps.iter().map(f).collect()
 }
 
-/// The steps with a finite loss, at the rates as the host computed them: the device's are those, rounded to f32.
-fn points(rates: &[f64], history: &History) -> Vec<Point> {
-    let point = |(step, (&lr, m)): (usize, (&f64, &Measured))| Point {
+/// The steps with a finite loss, at the rates and momenta as the host computed them: the device's are those, rounded to
+/// f32.
+fn points(schedule: &Schedule, history: &History) -> Vec<Point> {
+    let planned = schedule.lr.iter().zip(&schedule.momentum);
+    let point = |(step, ((&lr, &momentum), m)): (usize, ((&f64, &f64), &Measured))| Point {
         step,
         lr,
         loss: m.loss,
         smoothed: m.smoothed,
         accuracy: m.accuracy,
         grad_norm: m.grad_norm.filter(|g| g.is_finite()),
-        momentum: m.momentum,
+        momentum,
     };
-    rates.iter().zip(&history.steps).enumerate().map(point).filter(|p| p.loss.is_finite()).collect()
+    planned.zip(&history.steps).enumerate().map(point).filter(|p| p.loss.is_finite()).collect()
 }

@@ -226,6 +226,13 @@ fn usable<'a>(lr: &'a [f64], loss: &'a [f64]) -> Result<(&'a [f64], &'a [f64], b
     Err(Refusal { reason })
 }
 
+/// Half-width, in decades, of the [`local_linear`](super::smooth::local_linear) fit that [`suggest`] reads over rising
+/// positive rates: 0.3, or a tenth of a range that is narrower than three decades.
+pub fn half_width_of(lr: &[f64]) -> f64 {
+    let ends = [lr.first(), lr.last()].map(|lr| lr.map_or(0.0, |lr| lr.ln()));
+    half_width(&ends)
+}
+
 fn half_width(x: &[f64]) -> f64 {
     let range = x.last().zip(x.first()).map_or(0.0, |(last, first)| (last - first) / LN_10);
     HALF_WIDTH.min(HALF_WIDTH_SHARE * range)

@@ -1,5 +1,6 @@
 //! The measured curves: loss and accuracy, as they were and smoothed.
 
+use super::super::view;
 use super::Figure;
 use super::page::{ACCURACY, CHOSEN, Frame, INK, LOSS, line_to, pale, text_at};
 use super::paint::{Anchor, Colour, Shape, Spot, measure};
@@ -91,7 +92,7 @@ pub(super) fn legend(shapes: &mut Vec<Shape>, figure: &Figure, (mut x, y): Spot)
     };
     let dot = |x: f64| Shape::Dot { at: (x + 11.0, middle), radius: 2.4, colour: pale(LOSS, 0.4) };
     entry(&dot, "loss of a batch");
-    entry(&|x| stroke(x, 2.6, LOSS), "loss, smoothed");
+    entry(&|x| stroke(x, 2.6, LOSS), view::NAME);
     if figure.points.iter().any(|p| p.accuracy.is_some_and(drawable)) {
         entry(&|x| stroke(x, 1.5, ACCURACY), "accuracy, smoothed");
     }

@@ -57,7 +57,7 @@ impl Axis {
         }
         let (core_low, core_high) = core(&shown);
         let span = core_high - core_low;
-        let low = lowest.max(core_low - 0.15 * span) - 0.04 * span;
+        let low = lowest.max(core_low - 0.6 * span) - 0.04 * span;
         let high = (highest + 0.04 * span).min(core_high + 0.3 * span);
         let low = if lowest >= 0.0 { low.max(0.0) } else { low };
         Self { low, high, log: false }
@@ -94,10 +94,13 @@ impl Axis {
 fn core(shown: &[&Point]) -> (f64, f64) {
     let early = shown.len() / 20 + 1;
     // Where the losses are lowest, not the smoothed ones: those go on falling while the loss already diverges.
-    let losses: Vec<Option<f64>> = shown.iter().map(|p| Some(p.loss)).collect();
-    let lowest = centred(&losses).into_iter().flatten().enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
-    let bottom = lowest.map_or(0, |(i, _)| i);
-    let descent = if bottom < early { shown } else { &shown[..=bottom] };
+    // And by medians, which the first losses of a divergence do not move.
+    let reach = (shown.len() / 50).max(2);
+    let near = |i: usize| i.saturating_sub(reach)..(i + reach + 1).min(shown.len());
+    let level = |i: usize| quantile(&sorted(shown[near(i)].iter().map(|p| p.loss)), 0.5);
+    let levels: Vec<f64> = (0..shown.len()).map(level).collect();
+    let bottom = (0..levels.len()).min_by(|&a, &b| levels[a].total_cmp(&levels[b])).unwrap_or(0);
+    let descent = if bottom < early { shown } else { &shown[..near(bottom).end] };
     let raw = sorted(descent.iter().map(|p| p.loss));
     let start = sorted(shown.iter().take(early).map(|p| p.loss));
     let low = descent.iter().map(|p| p.smoothed).fold(quantile(&raw, 0.02), f64::min);

@@ -2,6 +2,7 @@ use super::page::{CHOSEN, SIZE, page};
 use super::paint::{Anchor, Label, Shape, measure};
 use super::*;
 use std::io::Read;
+use std::path::PathBuf;
 
 /// What a figure borrows.
 struct Case {

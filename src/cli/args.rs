@@ -1,0 +1,307 @@
+//! What may be typed, and its help.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+macro_rules! examples {
+    () => {
+        "\
+Examples:
+  rangefinder find                                        CNN on the digits in the program
+  rangefinder find --data mnist:DIR --plot curve.svg      on MNIST's files in DIR, with a picture
+  rangefinder find --data moons --optimizer adam --json   every number, as one JSON object
+  rangefinder suggest history.csv                         read a curve that another tool measured"
+    };
+}
+
+const FIND: &str = concat!(
+    "\
+The rate rises from step to step while the loss is measured. The suggestion is the middle of the \
+fall of the loss; beside it stands what the rules of other finders say. Then the model is put back, \
+bit for bit. Exit code 0: done, also where the curve allows no suggestion; 1: failed; 2: wrong usage.
+
+",
+    examples!()
+);
+
+const SUGGEST: &str = "\
+FILE is CSV with a header or JSON, with columns lr and loss, and accuracy if there is one; the usual \
+other names (learning_rate, train_loss, acc, ...) are understood. JSON is {\"lr\": [...], \"loss\": [...]} \
+or what `find --json` prints. Losses that are NaN or infinite mean that the run diverged, and so does \
+a key \"steps\" that counts more steps than there are losses.
+
+Examples:
+  rangefinder suggest history.csv
+  rangefinder find --json | rangefinder suggest - --quiet";
+
+/// Finds a learning rate: one short sweep on the GPU, after which the model is as it was before.
+#[derive(Parser)]
+#[command(name = "rangefinder", version, max_term_width = 100, after_help = examples!())]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    Find(Find),
+    Suggest(Suggest),
+    Plan(Plan),
+    Info(Info),
+}
+
+/// Sweep the learning rate over a model and its data, and suggest one to train with
+#[derive(Args)]
+#[command(after_help = FIND)]
+pub(super) struct Find {
+    #[command(flatten)]
+    pub subject: Subject,
+    #[command(flatten)]
+    pub sweep: Sweep,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// What is trained, and how: the same for every command that needs a model.
+#[derive(Args)]
+#[command(next_help_heading = "What to train")]
+pub(super) struct Subject {
+    /// The model [default: cnn for images, mlp for points]
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "mlp|cnn")]
+    pub model: Option<ModelName>,
+    /// digits (8x8 images, in the program), moons or spirals (points), mnist:DIR or cifar10:DIR (a folder with its
+    /// files, of CIFAR-10 the binary version); the test data, and a fifth of the digits, are not used
+    #[arg(long, default_value = "digits")]
+    pub data: Source,
+    /// sgd, momentum, nesterov, adam or adamw
+    #[arg(long, value_enum, hide_possible_values = true, default_value = "momentum", value_name = "NAME")]
+    pub optimizer: OptimizerName,
+    /// Momentum, or beta1 of adam and adamw [default: 0.9]
+    #[arg(long, value_name = "M", allow_negative_numbers = true)]
+    pub momentum: Option<f64>,
+    /// Weight decay [default: 0; adamw: 0.01]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    pub weight_decay: Option<f64>,
+    /// Clip the gradient to this norm [default: never]
+    #[arg(long, value_name = "NORM", allow_negative_numbers = true)]
+    pub clip: Option<f64>,
+    /// Samples in a batch
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub batch: usize,
+    /// Seed of the starting weights, the batches and the generated points
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "The sweep")]
+pub(super) struct Sweep {
+    /// First learning rate
+    #[arg(long, value_name = "LR", default_value = "1e-7", allow_negative_numbers = true)]
+    pub from: f64,
+    /// Last learning rate
+    #[arg(long, value_name = "LR", default_value = "10", allow_negative_numbers = true)]
+    pub to: f64,
+    /// Rates between them, one a step
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub steps: usize,
+    /// exponential (equal ratios) or linear (equal differences)
+    #[arg(long, value_enum, hide_possible_values = true, default_value = "exponential", value_name = "KIND")]
+    pub spacing: SpacingName,
+    /// sweep (a new batch each step) or same-batch (one batch throughout: a curve without noise between batches)
+    #[arg(long, value_enum, hide_possible_values = true, default_value = "sweep")]
+    pub mode: ModeName,
+    /// When to end early: rise[=SHARE], the loss has given back that share of its fall; best[=TIMES], the smoothed loss
+    /// exceeds that many times its lowest; finite, only when the loss is NaN or infinite
+    #[arg(long, value_name = "RULE", default_value = "rise=0.9")]
+    pub stop: StopRule,
+    /// Smoothing of the loss for fastai's rules and for `best`; the suggestion does not use it
+    #[arg(long, value_name = "BETA", default_value_t = 0.98, allow_negative_numbers = true)]
+    pub smoothing: f64,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct Output {
+    /// Draw the curve into FILE.svg or FILE.png
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    /// Write every step into FILE, as CSV
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Print everything as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Print the suggested rate alone, or `none`
+    #[arg(long, short, conflicts_with = "json")]
+    pub quiet: bool,
+    /// Show the hashes of the model before the sweep and after it
+    #[arg(long)]
+    pub verify_restore: bool,
+}
+
+/// Read a loss curve that any tool measured, and suggest a learning rate
+#[derive(Args)]
+#[command(after_help = SUGGEST)]
+pub(super) struct Suggest {
+    /// The file; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print the answers as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Print the suggested rate alone, or `none`
+    #[arg(long, short, conflicts_with = "json")]
+    pub quiet: bool,
+    /// Apply other finders' rules to the losses as they are, without the smoothing, stopping and trimming that the
+    /// tools do first
+    #[arg(long)]
+    pub as_is: bool,
+}
+
+/// Show what one training step runs on the GPU, without needing one
+#[derive(Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub subject: Subject,
+    /// Copies of the model that train side by side
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "The plan")]
+    pub replicas: usize,
+    /// Also show what each kernel is bound to, and the evaluation
+    #[arg(long, help_heading = "The plan")]
+    pub bindings: bool,
+}
+
+/// List the GPUs of this machine, and say which one is used
+#[derive(Args)]
+pub(super) struct Info {
+    /// Print the list as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ModelName {
+    Mlp,
+    Cnn,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OptimizerName {
+    Sgd,
+    Momentum,
+    Nesterov,
+    Adam,
+    Adamw,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SpacingName {
+    Exponential,
+    Linear,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ModeName {
+    Sweep,
+    SameBatch,
+}
+
+/// Where samples come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Digits,
+    Moons,
+    Spirals,
+    Mnist(PathBuf),
+    Cifar10(PathBuf),
+}
+
+impl FromStr for Source {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "digits" => Ok(Self::Digits),
+            None if text == "moons" => Ok(Self::Moons),
+            None if text == "spirals" => Ok(Self::Spirals),
+            Some(("mnist", dir)) if !dir.is_empty() => Ok(Self::Mnist(dir.into())),
+            Some(("cifar10", dir)) if !dir.is_empty() => Ok(Self::Cifar10(dir.into())),
+            _ if ["mnist", "cifar10"].contains(&text.trim_end_matches(':')) => {
+                Err(format!("give the folder with its files: {}:DIR", text.trim_end_matches(':')))
+            }
+            _ => Err("no such dataset; use digits, moons, spirals, mnist:DIR or cifar10:DIR".into()),
+        }
+    }
+}
+
+impl Source {
+    /// What messages call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Digits => "digits",
+            Self::Moons => "moons",
+            Self::Spirals => "spirals",
+            Self::Mnist(_) => "mnist",
+            Self::Cifar10(_) => "cifar10",
+        }
+    }
+}
+
+/// When a sweep ends early.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum StopRule {
+    Rise(f64),
+    Best(f64),
+    Finite,
+}
+
+impl FromStr for StopRule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, factor) = text.split_once('=').map_or((text, None), |(n, f)| (n, Some(f)));
+        let factor = |usual: f64, above: f64| match factor.map(str::parse::<f64>) {
+            None => Ok(usual),
+            Some(Ok(factor)) if factor > above && factor.is_finite() => Ok(factor),
+            Some(_) => Err(format!("`{name}=` takes a number above {above}, such as {name}={usual}")),
+        };
+        match name {
+            "rise" => factor(0.9, 0.0).map(Self::Rise),
+            "best" => factor(4.0, 1.0).map(Self::Best),
+            "finite" if text == "finite" => Ok(Self::Finite),
+            _ => Err("no such rule; use rise, rise=0.9, best, best=4 or finite".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sources_are_read() {
+        assert_eq!("digits".parse(), Ok(Source::Digits));
+        assert_eq!("mnist:a:b".parse(), Ok(Source::Mnist("a:b".into())));
+        assert_eq!("mnist:".parse::<Source>(), Err("give the folder with its files: mnist:DIR".into()));
+        assert!("imagenet".parse::<Source>().is_err() && "moons:x".parse::<Source>().is_err());
+    }
+
+    #[test]
+    fn stop_rules_are_read() {
+        assert_eq!("rise".parse(), Ok(StopRule::Rise(0.9)));
+        assert_eq!("best=5".parse(), Ok(StopRule::Best(5.0)));
+        assert_eq!("finite".parse(), Ok(StopRule::Finite));
+        for wrong in ["best=1", "best=x", "rise=0", "rise=nan", "rise=inf", "finite=2", "", "=3"] {
+            assert!(wrong.parse::<StopRule>().is_err(), "{wrong}");
+        }
+    }
+}

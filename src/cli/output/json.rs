@@ -1,0 +1,164 @@
+//! Results as one JSON object. What there is not is null, and so is a number that is not finite.
+
+use super::Row;
+use crate::cli::find;
+use crate::error::{Error, Result};
+use crate::finder::{self, Refusal, Rules, Smith, Spacing, Suggestion};
+use serde::Serialize;
+
+/// What was made of a curve: the same for `find` and `suggest`.
+#[derive(Serialize)]
+pub(in crate::cli) struct Answer<'a> {
+    suggestion: Option<SuggestionRow<'a>>,
+    refusal: Option<&'a str>,
+    rules: RulesRow,
+    smith: Option<SmithRow>,
+}
+
+#[derive(Serialize)]
+struct SuggestionRow<'a> {
+    lr: f64,
+    low: f64,
+    high: f64,
+    score: f64,
+    rule: &'a str,
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct RulesRow {
+    fastai_valley: Option<f64>,
+    fastai_steep: Option<f64>,
+    fastai_slide: Option<f64>,
+    fastai_minimum: Option<f64>,
+    min_gradient: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct SmithRow {
+    base_lr: f64,
+    max_lr: f64,
+}
+
+impl<'a> Answer<'a> {
+    pub fn new(
+        suggestion: &'a std::result::Result<Suggestion, Refusal>,
+        rules: &Rules,
+        smith: Option<Smith>,
+    ) -> Self {
+        let row = |s: &'a Suggestion| SuggestionRow {
+            lr: s.lr,
+            low: s.low,
+            high: s.high,
+            score: s.score,
+            rule: s.rule,
+            reason: &s.reason,
+        };
+        Self {
+            suggestion: suggestion.as_ref().ok().map(row),
+            refusal: suggestion.as_ref().err().map(|r| r.reason.as_str()),
+            rules: RulesRow {
+                fastai_valley: rules.fastai_valley,
+                fastai_steep: rules.fastai_steep,
+                fastai_slide: rules.fastai_slide,
+                fastai_minimum: rules.fastai_minimum,
+                min_gradient: rules.min_gradient,
+            },
+            smith: smith.map(|s| SmithRow { base_lr: s.base_lr, max_lr: s.max_lr }),
+        }
+    }
+}
+
+/// Everything that `find` knows.
+#[derive(Serialize)]
+pub(in crate::cli) struct Found<'a> {
+    model: &'a str,
+    data: &'a str,
+    samples: usize,
+    optimizer: String,
+    clip: Option<f64>,
+    batch: usize,
+    seed: u64,
+    mode: &'a str,
+    from: f64,
+    to: f64,
+    /// Planned, as [`crate::cli::suggest`] reads it.
+    steps: usize,
+    spacing: &'a str,
+    smoothing: f64,
+    history: Vec<Row>,
+    #[serde(flatten)]
+    answer: Answer<'a>,
+    stopped: Option<Stopped>,
+    epochs: f64,
+    restored: bool,
+    fingerprints: Option<Fingerprints>,
+    adapter: String,
+    ms_per_step: f64,
+    dispatches_per_step: usize,
+    submits: usize,
+    host_waits: usize,
+}
+
+#[derive(Serialize)]
+struct Stopped {
+    step: usize,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct Fingerprints {
+    before: String,
+    after: String,
+}
+
+impl<'a> Found<'a> {
+    pub fn new(found: &'a find::Found<'a>) -> Self {
+        let find::Found { subject, test, report, .. } = found;
+        let hash = |hash: u64| format!("{hash:016x}");
+        Self {
+            model: subject.model_name,
+            data: subject.data_name,
+            samples: subject.data.len(),
+            optimizer: subject.optimizer.to_string(),
+            clip: subject.options.clip,
+            batch: subject.options.batch,
+            seed: subject.options.seed,
+            mode: report.mode.name(),
+            from: test.from,
+            to: test.to,
+            steps: test.steps,
+            spacing: spacing(test.spacing),
+            smoothing: test.beta,
+            history: report.points.iter().map(Row::from).collect(),
+            answer: Answer::new(&report.suggestion, &report.rules, report.smith),
+            stopped: report.stopped.map(|(step, reason)| Stopped { step, reason: reason.to_string() }),
+            epochs: report.epochs,
+            restored: report.restored(),
+            fingerprints: report
+                .fingerprints
+                .map(|(before, after)| Fingerprints { before: hash(before), after: hash(after) }),
+            adapter: report.adapter.to_string(),
+            ms_per_step: 1e3 * report.cost.step.as_secs_f64(),
+            dispatches_per_step: report.cost.dispatches_per_step,
+            submits: report.cost.submits,
+            host_waits: report.cost.waits,
+        }
+    }
+}
+
+fn spacing(spacing: finder::Spacing) -> &'static str {
+    match spacing {
+        Spacing::Exponential => "exponential",
+        Spacing::Linear => "linear",
+    }
+}
+
+/// The object and a line's end.
+///
+/// # Errors
+/// None: nothing that is printed here has keys that are not texts.
+pub(in crate::cli) fn line(value: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string(value).map_err(|e| Error::io("JSON", std::io::Error::other(e)))?;
+    Ok(text + "\n")
+}

@@ -1,0 +1,92 @@
+//! What is to be trained, made from what was typed.
+
+use super::args::{self, ModelName, OptimizerName, Source};
+use crate::compile::Options;
+use crate::data::order::batch_order;
+use crate::data::{Dataset, cifar10, digits, mnist, moons, spirals};
+use crate::error::{Error, Result};
+use crate::graph::Graph;
+use crate::models::{cnn, mlp};
+use crate::optim::{Adam, Optimizer, Sgd};
+
+/// Points of the generated datasets, and how far they scatter.
+const POINTS: usize = 2000;
+const NOISE: f64 = 0.1;
+/// Share of the digits that is kept for tests.
+const HELD_OUT: f64 = 0.2;
+
+/// Data, model, optimizer and what goes with them.
+pub(super) struct Subject {
+    pub data: Dataset,
+    pub data_name: &'static str,
+    pub model: Graph,
+    pub model_name: &'static str,
+    pub optimizer: Optimizer,
+    pub options: Options,
+}
+
+impl Subject {
+    /// Checks the settings, loads the data and builds the model.
+    ///
+    /// # Errors
+    /// A setting outside what it can be, data that cannot be read, or a model that does not fit it.
+    pub fn new(args: &args::Subject) -> Result<Self> {
+        let optimizer = optimizer(args)?;
+        if let Some(clip) = args.clip.filter(|&clip| !(clip > 0.0 && clip.is_finite())) {
+            return Err(Error::argument("clip", format!("{clip} is no norm to clip to; it must be above 0")));
+        }
+        let data = load(&args.data, args.seed)?;
+        // One batch is enough to hear that it is too large, before a GPU is looked for.
+        batch_order(data.len(), args.batch, 1, args.seed)?;
+        let points = data.shape().len() == 1;
+        let name = args.model.unwrap_or(if points { ModelName::Mlp } else { ModelName::Cnn });
+        let classes = data.classes().unwrap_or(1);
+        let (model, model_name) = match name {
+            ModelName::Mlp => (mlp(data.shape(), classes)?, "mlp"),
+            ModelName::Cnn => (cnn(data.shape(), classes)?, "cnn"),
+        };
+        let options = Options { clip: args.clip, ..Options::batch(args.batch).seed(args.seed) };
+        Ok(Self { data, data_name: args.data.name(), model, model_name, optimizer, options })
+    }
+
+    /// "CNN on digits, SGD momentum 0.9, batch 64".
+    pub fn title(&self) -> String {
+        let (model, data, optimizer) = (self.model_name.to_uppercase(), self.data_name, self.optimizer);
+        let clip = self.options.clip.map(|c| format!(", clipped to {c}")).unwrap_or_default();
+        format!("{model} on {data}, {optimizer}{clip}, batch {}", self.options.batch)
+    }
+}
+
+/// The training part of a dataset.
+fn load(source: &Source, seed: u64) -> Result<Dataset> {
+    Ok(match source {
+        Source::Digits => digits().split(HELD_OUT, seed)?.0,
+        Source::Moons => moons(POINTS, NOISE, seed)?,
+        Source::Spirals => spirals(POINTS, 3, NOISE / 2.0, seed)?,
+        Source::Mnist(dir) => mnist(dir)?.0,
+        Source::Cifar10(dir) => cifar10(dir)?.0,
+    })
+}
+
+fn optimizer(args: &args::Subject) -> Result<Optimizer> {
+    if args.optimizer == OptimizerName::Sgd && args.momentum.is_some() {
+        return Err(Error::argument("momentum", "sgd has none; add --optimizer momentum"));
+    }
+    let momentum = args.momentum.unwrap_or(0.9);
+    if !(0.0..1.0).contains(&momentum) {
+        return Err(Error::argument("momentum", format!("{momentum} is not from 0 to below 1")));
+    }
+    let usual = if args.optimizer == OptimizerName::Adamw { 0.01 } else { 0.0 };
+    let weight_decay = args.weight_decay.unwrap_or(usual);
+    if !(weight_decay >= 0.0 && weight_decay.is_finite()) {
+        return Err(Error::argument("weight decay", format!("{weight_decay} is not a number from 0 on")));
+    }
+    let adam = Adam { beta1: momentum, weight_decay, ..Adam::default() };
+    Ok(match args.optimizer {
+        OptimizerName::Sgd => Sgd::plain().weight_decay(weight_decay).into(),
+        OptimizerName::Momentum => Sgd::momentum(momentum).weight_decay(weight_decay).into(),
+        OptimizerName::Nesterov => Sgd::nesterov(momentum).weight_decay(weight_decay).into(),
+        OptimizerName::Adam => adam.into(),
+        OptimizerName::Adamw => Adam { decoupled: true, ..adam }.into(),
+    })
+}

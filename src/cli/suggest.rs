@@ -1,0 +1,86 @@
+//! `rangefinder suggest`: answers from a curve that somebody else measured.
+
+use super::output::{grouped, json, text};
+use super::plot::Figure;
+use super::read::{self, Curve};
+use super::terminal::Screen;
+use super::{args, print, view};
+use crate::error::Result;
+use crate::finder::{self, Point, Rules, ewa, min_gradient, minimum, rules, slide, smith, steep, valley};
+
+/// fastai's smoothing, which its rules expect.
+const BETA: f64 = 0.98;
+
+pub(super) fn suggest(args: &args::Suggest) -> Result<()> {
+    let curve = read::curve(&args.file)?;
+    let suggestion = finder::suggest(&curve.lr, &curve.loss);
+    if args.quiet {
+        return print(&text::rate(&suggestion));
+    }
+    let rules = if args.as_is { as_is(&curve) } else { as_tools_do(&curve) };
+    let smith = smith(&curve.lr, curve.accuracy.as_deref(), &curve.loss);
+    if args.json {
+        return print(&json::line(&json::Answer::new(&suggestion, &rules, smith))?);
+    }
+    let points = view::fitted(&points(&curve));
+    let figure = Figure {
+        title: &curve.name,
+        subtitle: &subtitle(&curve),
+        points: &points,
+        suggestion: suggestion.as_ref(),
+        rules: &rules,
+        smith: smith.as_ref(),
+        stopped: stopped(&curve, points.len()),
+    };
+    print(&text::answer(&figure, &Screen::stdout()))
+}
+
+/// Every rule after its own tool's smoothing, stop and trimming.
+fn as_tools_do(curve: &Curve) -> Rules {
+    match &curve.smoothed {
+        Some(smoothed) => rules(&curve.lr, &curve.loss, smoothed),
+        None => rules(&curve.lr, &curve.loss, &ewa(&curve.loss, BETA)),
+    }
+}
+
+/// Every rule on the losses themselves.
+fn as_is(curve: &Curve) -> Rules {
+    let (lr, loss) = (&curve.lr[..], &curve.loss[..]);
+    Rules {
+        fastai_valley: valley(lr, loss),
+        fastai_steep: steep(lr, loss),
+        fastai_slide: slide(lr, loss),
+        fastai_minimum: minimum(lr, loss),
+        min_gradient: min_gradient(lr, loss),
+    }
+}
+
+/// What can be drawn: the steps before the first loss that is not finite.
+fn points(curve: &Curve) -> Vec<Point> {
+    let pairs = curve.lr.iter().zip(&curve.loss).take_while(|(_, loss)| loss.is_finite());
+    let point = |(step, (&lr, &loss)): (usize, (&f64, &f64))| Point {
+        step,
+        lr,
+        loss,
+        smoothed: loss,
+        accuracy: curve.accuracy.as_ref().and_then(|a| a.get(step).copied()),
+        grad_norm: None,
+        momentum: 0.0,
+    };
+    pairs.enumerate().map(point).collect()
+}
+
+fn subtitle(curve: &Curve) -> String {
+    let ends = match (curve.lr.first(), curve.lr.get(curve.loss.len().saturating_sub(1))) {
+        (Some(first), Some(last)) => format!(", rates from {first:.2e} to {last:.2e}"),
+        _ => String::new(),
+    };
+    format!("{} losses{ends}", grouped(curve.loss.len()))
+}
+
+fn stopped(curve: &Curve, drawn: usize) -> Option<(usize, &'static str)> {
+    if drawn < curve.loss.len() {
+        return Some((drawn, "the loss is not finite"));
+    }
+    (curve.loss.len() < curve.lr.len()).then_some((drawn.saturating_sub(1), "the run was ended early"))
+}

@@ -1,6 +1,6 @@
 //! The same adapter, plan and seed give the same bits, however the work is cut and whatever runs beside it.
 
-use crate::common::{bits, block, fill, regression, rows_in_turn, session, train, weights};
+use crate::common::{bits, block, fill, gpu, regression, rows_in_turn, session, train, weights};
 use rangefinder::{
     Activation, Adam, Control, Dataset, Graph, History, Loss, Optimizer, Options, Run, Schedule, Sequential,
     Session, Sgd, Stop, digits,
@@ -116,6 +116,15 @@ impl Setup {
     }
 }
 
+/// Both models under every profile that the device runs.
+fn setups() -> Vec<Setup> {
+    let under = |profile| {
+        [Setup::everything(), Setup::the_rest()]
+            .map(|setup| Setup { options: setup.options.profile(profile), ..setup })
+    };
+    gpu().profiles().into_iter().flat_map(under).collect()
+}
+
 /// The rates of each of three replicas.
 fn three() -> [Vec<f64>; 3] {
     [0.001, 0.02, 0.3].map(|lr| (0..12).map(|t| lr * 1.1f64.powi(t)).collect())
@@ -137,7 +146,7 @@ fn all(session: &mut Session, replica: usize, data: &Dataset) -> Vec<Vec<u32>> {
 
 #[test]
 fn replicas_give_the_bits_of_separate_runs() {
-    for setup in [Setup::everything(), Setup::the_rest()] {
+    for setup in setups() {
         let (mut together, histories) = setup.run(&three());
         for (replica, rates) in three().into_iter().enumerate() {
             let (mut alone, history) = setup.run(&[rates]);

@@ -1,4 +1,5 @@
 //! One integration-test binary, one shared device.
 
+mod cli;
 mod golden;
 mod reference;

@@ -109,8 +109,10 @@ impl Found<'_> {
             return Ok(text::rate(&self.report.suggestion));
         }
         let screen = Screen::stdout();
-        let answer = self.with_figure(|figure| text::answer(figure, &screen));
-        Ok(answer + &text::run(self, args.verify_restore, &screen))
+        let answer = self.with_figure(|figure| {
+            text::answer(figure, &screen) + &text::stopped(figure, self.test.steps, &screen)
+        });
+        Ok(answer + "\n" + &text::run(self, args.verify_restore, &screen))
     }
 
     fn with_figure<T>(&self, f: impl FnOnce(&Figure) -> T) -> T {

@@ -110,9 +110,9 @@ impl Found<'_> {
         }
         let screen = Screen::stdout();
         let answer = self.with_figure(|figure| {
-            text::answer(figure, &screen) + &text::stopped(figure, self.test.steps, &screen)
+            text::answer(figure, &screen) + "\n" + &text::stopped(figure, self.test.steps, &screen)
         });
-        Ok(answer + "\n" + &text::run(self, args.verify_restore, &screen))
+        Ok(answer + &text::run(self, args.verify_restore, &screen))
     }
 
     fn with_figure<T>(&self, f: impl FnOnce(&Figure) -> T) -> T {

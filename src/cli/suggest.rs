@@ -33,7 +33,9 @@ pub(super) fn suggest(args: &args::Suggest) -> Result<()> {
         stopped: stopped(&curve),
     };
     let screen = Screen::stdout();
-    print(&(text::answer(&figure, &screen) + &text::stopped(&figure, curve.lr.len(), &screen)))
+    let stopped = text::stopped(&figure, curve.lr.len(), &screen);
+    let gap = if stopped.is_empty() { "" } else { "\n" };
+    print(&(text::answer(&figure, &screen) + gap + &stopped))
 }
 
 /// Every rule after its own tool's smoothing, stop and trimming.

@@ -67,7 +67,7 @@ pub(in crate::cli) fn stopped(figure: &Figure, planned: usize, screen: &Screen) 
     let rate = figure.points.iter().find(|p| p.step == step).or(figure.points.last());
     let at = rate.map(|p| format!(", at {:.2e}", p.lr)).unwrap_or_default();
     let text = format!("at step {step} of {}{at}: {reason}", grouped(planned));
-    format!("\n{}", entry("stopped", &text, screen))
+    entry("stopped", &text, screen)
 }
 
 /// How the sweep went.

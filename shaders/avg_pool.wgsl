@@ -1,12 +1,12 @@
 // 2-D average pooling; padding counts as zeros that are counted (PyTorch's count_include_pad = True).
 //   avg_pool     y[b,c,oh,ow] = sum over the window of x / (KH * KW)
 //   avg_pool_dx  dx[b,c,h,w] (+)= act'(x) * sum of dy over the windows that hold (h, w) / (KH * KW)
-// Launch: one invocation an element of y (avg_pool) or of dx, flat; z the replica.
+// Launch: one invocation an element of a plane of y (avg_pool) or of dx, 64 to a workgroup in x; y the plane, image by
+// image; z the replica.
 #import activation
-#import flat
+#import pick
 
 struct Dims {
-    planes: u32, // B * C
     h: u32,
     w: u32,
     oh: u32,
@@ -20,28 +20,33 @@ struct Dims {
     rx: u32, // words from one replica to the next: x and dx
     ry: u32, // y and dy
     accumulate: u32,
+    x0: u32, // first word of each tensor in what it is read from
+    dy0: u32,
+    arg0: u32,
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> x: array<f32>;        // (B, C, H, W)
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;  // (B, C, OH, OW)
-@group(0) @binding(3) var<storage, read> dy: array<f32>;       // (B, C, OH, OW)
-@group(0) @binding(4) var<storage, read_write> dx: array<f32>; // (B, C, H, W)
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;   // (B, C, OH, OW)
+@group(0) @binding(8) var<storage, read_write> dx: array<f32>;  // (B, C, H, W)
+// 3 x (B, C, H, W), 7 dy (B, C, OH, OW): by at
+#import at
 
 @compute @workgroup_size(64)
 fn avg_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-    let e = flat(wid, lid);
-    let size = dims.oh * dims.ow;
-    if e >= dims.planes * size {
+    let here = wid.x * 64u + lid.x;
+    if here >= dims.oh * dims.ow {
         return;
     }
-    let plane = wid.z * dims.rx + e / size * dims.h * dims.w;
-    let h0 = i32(e % size / dims.ow * dims.sh) - i32(dims.ph);
-    let w0 = i32(e % dims.ow * dims.sw) - i32(dims.pw);
+    let oh = here / dims.ow;
+    let ow = here - oh * dims.ow;
+    let h0 = i32(oh * dims.sh) - i32(dims.ph);
+    let w0 = i32(ow * dims.sw) - i32(dims.pw);
+    let plane = dims.x0 + wid.z * dims.rx + wid.y * dims.h * dims.w;
+    let e = wid.y * dims.oh * dims.ow + here;
     var sum = 0.0;
     for (var h = max(h0, 0); h < min(h0 + i32(dims.kh), i32(dims.h)); h++) {
         for (var w = max(w0, 0); w < min(w0 + i32(dims.kw), i32(dims.w)); w++) {
-            sum += x[plane + u32(h) * dims.w + u32(w)];
+            sum += x_at(plane + u32(h) * dims.w + u32(w));
         }
     }
     y[wid.z * dims.ry + e] = apply(sum / f32(dims.kh * dims.kw));
@@ -49,26 +54,26 @@ fn avg_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id)
 
 @compute @workgroup_size(64)
 fn avg_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-    let e = flat(wid, lid);
-    let size = dims.h * dims.w;
-    if e >= dims.planes * size {
+    let here = wid.x * 64u + lid.x;
+    if here >= dims.h * dims.w {
         return;
     }
-    let h = e % size / dims.w + dims.ph; // in padded coordinates
-    let w = e % dims.w + dims.pw;
+    let row = here / dims.w;
+    let h = row + dims.ph; // in padded coordinates
+    let w = here - row * dims.w + dims.pw;
     let oh0 = select((h - dims.kh) / dims.sh + 1u, 0u, h < dims.kh); // first window that reaches h
     let ow0 = select((w - dims.kw) / dims.sw + 1u, 0u, w < dims.kw);
-    let plane = wid.z * dims.ry + e / size * dims.oh * dims.ow;
+    let plane = wid.z * dims.ry + wid.y * dims.oh * dims.ow;
     var v = 0.0;
     for (var oh = oh0; oh < min(h / dims.sh + 1u, dims.oh); oh++) {
         for (var ow = ow0; ow < min(w / dims.sw + 1u, dims.ow); ow++) {
-            v += dy[plane + oh * dims.ow + ow];
+            v += dy_at(dims.dy0 + plane + oh * dims.ow + ow);
         }
     }
     v = v / f32(dims.kh * dims.kw);
-    let at = wid.z * dims.rx + e;
+    let at = wid.z * dims.rx + wid.y * dims.h * dims.w + here;
     if ACT != 0u {
-        v *= slope_at(x[at]);
+        v *= slope_at(x_at(dims.x0 + at));
     }
     if dims.accumulate == 1u {
         v += dx[at];

@@ -55,14 +55,14 @@ fn batch_norm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_i
     for (var i = lid.x; i < count; i += 64u) {
         sum += x[element(r, c, i)];
     }
-    let mean = workgroup_sum(lid.x, vec4<f32>(sum)).x / n;
+    let mean = workgroup_total(lid.x, sum) / n;
     // A second pass over x, not E[x^2] - E[x]^2: the difference of two large numbers has no digits left.
     var squares = 0.0;
     for (var i = lid.x; i < count; i += 64u) {
         let d = x[element(r, c, i)] - mean;
         squares += d * d;
     }
-    let variance = workgroup_sum(lid.x, vec4<f32>(squares)).x / n;
+    let variance = workgroup_total(lid.x, squares) / n;
     let rstd = 1.0 / sqrt(variance + dims.eps);
     let scale = gamma[r * dims.rp + c] * rstd;
     let shift = beta[r * dims.rp + c] - mean * scale;

@@ -36,6 +36,10 @@ struct Dims {
     accumulate: u32,
     has_bias: u32,
     replicas: u32,
+    x0: u32, // not used: each binding starts at its tensor
+    w0: u32,
+    bias0: u32,
+    dy0: u32,
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;

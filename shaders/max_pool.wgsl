@@ -1,13 +1,13 @@
 // 2-D max-pooling; padding counts as minus infinity, the first maximum of a window wins (as in PyTorch).
 //   max_pool     y[b,c,oh,ow] = max over the window of x;  arg[b,c,oh,ow] = its place h * W + w in the plane
 //   max_pool_dx  dx[b,c,h,w] (+)= act'(x) * sum of dy over the windows whose maximum stands at (h, w)
-// Launch: one invocation an element of y (max_pool) or of dx, flat; z the replica. The gradient gathers, so
-// overlapping windows need no atomics.
+// Launch: one invocation an element of a plane of y (max_pool) or of dx, 64 to a workgroup in x; y the plane, image by
+// image; z the replica. The gradient gathers, so overlapping windows need no atomics; max_pool_dx_disjoint, for windows that
+// do not overlap and no padding, has one invocation an element of y write its window, and the last ones what is left over.
 #import activation
-#import flat
+#import pick
 
 struct Dims {
-    planes: u32, // B * C
     h: u32,
     w: u32,
     oh: u32,
@@ -21,37 +21,41 @@ struct Dims {
     rx: u32, // words from one replica to the next: x and dx
     ry: u32, // y, dy and arg
     accumulate: u32,
+    x0: u32, // first word of each tensor in what it is read from
+    dy0: u32,
+    arg0: u32,
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> x: array<f32>;         // (B, C, H, W)
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;   // (B, C, OH, OW)
-@group(0) @binding(3) var<storage, read_write> arg: array<u32>; // (B, C, OH, OW)
-@group(0) @binding(4) var<storage, read> dy: array<f32>;        // (B, C, OH, OW)
-@group(0) @binding(5) var<storage, read> argmax: array<u32>;    // arg, read back
-@group(0) @binding(6) var<storage, read_write> dx: array<f32>;  // (B, C, H, W)
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;   // (B, C, OH, OW)
+@group(0) @binding(2) var<storage, read_write> arg: array<u32>; // (B, C, OH, OW)
+@group(0) @binding(8) var<storage, read_write> dx: array<f32>;  // (B, C, H, W)
+// 3 x (B, C, H, W), 5 argmax, which is arg read back, 7 dy (B, C, OH, OW): by at
+#import at
 
 @compute @workgroup_size(64)
 fn max_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-    let e = flat(wid, lid);
-    let size = dims.oh * dims.ow;
-    if e >= dims.planes * size {
+    let here = wid.x * 64u + lid.x;
+    if here >= dims.oh * dims.ow {
         return;
     }
-    let plane = wid.z * dims.rx + e / size * dims.h * dims.w;
-    let h0 = i32(e % size / dims.ow * dims.sh) - i32(dims.ph);
-    let w0 = i32(e % dims.ow * dims.sw) - i32(dims.pw);
+    let oh = here / dims.ow;
+    let ow = here - oh * dims.ow;
+    let h0 = i32(oh * dims.sh) - i32(dims.ph);
+    let w0 = i32(ow * dims.sw) - i32(dims.pw);
+    let plane = dims.x0 + wid.z * dims.rx + wid.y * dims.h * dims.w;
+    let e = wid.y * dims.oh * dims.ow + here;
     var best = 0.0;
     var found = false;
     var at = 0u;
     for (var h = max(h0, 0); h < min(h0 + i32(dims.kh), i32(dims.h)); h++) {
         for (var w = max(w0, 0); w < min(w0 + i32(dims.kw), i32(dims.w)); w++) {
-            let here = u32(h) * dims.w + u32(w);
-            let v = x[plane + here];
+            let pixel = u32(h) * dims.w + u32(w);
+            let v = x_at(plane + pixel);
             if !found || v > best {
                 found = true;
                 best = v;
-                at = here;
+                at = pixel;
             }
         }
     }
@@ -61,32 +65,60 @@ fn max_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id)
 
 @compute @workgroup_size(64)
 fn max_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-    let e = flat(wid, lid);
-    let size = dims.h * dims.w;
-    if e >= dims.planes * size {
+    let here = wid.x * 64u + lid.x;
+    if here >= dims.h * dims.w {
         return;
     }
-    let here = e % size;
-    let h = here / dims.w + dims.ph; // in padded coordinates
-    let w = here % dims.w + dims.pw;
+    let row = here / dims.w;
+    let h = row + dims.ph; // in padded coordinates
+    let w = here - row * dims.w + dims.pw;
     let oh0 = select((h - dims.kh) / dims.sh + 1u, 0u, h < dims.kh); // first window that reaches h
     let ow0 = select((w - dims.kw) / dims.sw + 1u, 0u, w < dims.kw);
-    let plane = wid.z * dims.ry + e / size * dims.oh * dims.ow;
+    let plane = wid.z * dims.ry + wid.y * dims.oh * dims.ow;
     var v = 0.0;
     for (var oh = oh0; oh < min(h / dims.sh + 1u, dims.oh); oh++) {
         for (var ow = ow0; ow < min(w / dims.sw + 1u, dims.ow); ow++) {
             let at = plane + oh * dims.ow + ow;
-            if argmax[at] == here {
-                v += dy[at];
+            if argmax_at(dims.arg0 + at) == here {
+                v += dy_at(dims.dy0 + at);
             }
         }
     }
-    let at = wid.z * dims.rx + e;
+    let at = wid.z * dims.rx + wid.y * dims.h * dims.w + here;
     if ACT != 0u {
-        v *= slope_at(x[at]);
+        v *= slope_at(x_at(dims.x0 + at));
     }
     if dims.accumulate == 1u {
         v += dx[at];
     }
     dx[at] = v;
+}
+
+@compute @workgroup_size(64)
+fn max_pool_dx_disjoint(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+    let here = wid.x * 64u + lid.x;
+    if here >= dims.oh * dims.ow {
+        return;
+    }
+    let oh = here / dims.ow;
+    let ow = here - oh * dims.ow;
+    let e = wid.z * dims.ry + wid.y * dims.oh * dims.ow + here;
+    let plane = wid.z * dims.rx + wid.y * dims.h * dims.w;
+    let winner = argmax_at(dims.arg0 + e);
+    var v = dy_at(dims.dy0 + e);
+    if ACT != 0u {
+        v *= slope_at(x_at(dims.x0 + plane + winner));
+    }
+    if dims.accumulate == 1u {
+        dx[plane + winner] += v;
+        return;
+    }
+    let h1 = select((oh + 1u) * dims.sh, dims.h, oh + 1u == dims.oh);
+    let w1 = select((ow + 1u) * dims.sw, dims.w, ow + 1u == dims.ow);
+    for (var h = oh * dims.sh; h < h1; h++) {
+        for (var w = ow * dims.sw; w < w1; w++) {
+            let pixel = h * dims.w + w;
+            dx[plane + pixel] = select(0.0, v, pixel == winner);
+        }
+    }
 }

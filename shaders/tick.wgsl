@@ -100,7 +100,7 @@ fn tick(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
     for (var i = lid.x; i < dims.norms; i += 64u) {
         squares += norms[r * dims.rn + i];
     }
-    squares = workgroup_sum(lid.x, vec4<f32>(squares)).x;
+    squares = workgroup_total(lid.x, squares);
     if lid.x != 0u {
         return;
     }

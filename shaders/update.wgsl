@@ -8,9 +8,9 @@
 // lr, mu or b1, wd, c1 and c2 are this step's, put into state by tick. Nothing is written once the run has stopped.
 // blocks[i] says where the gradient of the i-th 64 words of params is: (its first vec4, vec4s in a slice, slices, 0).
 // The padding between parameters is zero in params, grads and moments, and each formula keeps it so.
-// Launch: one invocation four words (a vec4), 64 to a workgroup, flat; z the replica.
+// Launch: 1024 words a workgroup of 64, each invocation four vectors of four, 64 apart; on in y past 65,535 workgroups; z
+// the replica.
 #import state
-#import flat
 #import reduce
 
 struct Dims {
@@ -26,23 +26,32 @@ struct Dims {
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<uniform> state: array<State, MAX_REPLICAS>;
-@group(0) @binding(2) var<storage, read> blocks: array<vec4<u32>>;
-@group(0) @binding(3) var<storage, read> grads: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> params: array<vec4<f32>>;  // (replicas, count)
 @group(0) @binding(5) var<storage, read_write> moments: array<vec4<f32>>; // (slots, replicas, count)
 @group(0) @binding(6) var<storage, read_write> norms: array<f32>;         // (replicas, workgroups)
+// 2 blocks, 3 grads, and params and moments as they were: by slots
+#import slots
 
-fn gradient(r: u32, e: u32) -> vec4<f32> {
-    let block = blocks[e >> 4u];
-    var g = vec4<f32>();
-    for (var s = 0u; s < block.z; s++) {
-        g += grads[block.x + (s * dims.replicas + r) * block.y + (e & 15u)];
+fn gradient(r: u32, replicas: u32, e: u32) -> vec4<f32> {
+    let block = block_at(e >> 4u);
+    if block.z == 0u {
+        return vec4<f32>();
+    }
+    let at = block.x + r * block.y + (e & 15u);
+    var g = grads_at(at);
+    for (var s = 1u; s < block.z; s++) {
+        g += grads_at(at + s * replicas * block.y);
     }
     return g;
 }
 
-fn file_norm(wid: vec3<u32>, i: u32, g: vec4<f32>) {
-    let sum = workgroup_sum(i, vec4<f32>(dot(g, g))).x;
+// First of an invocation's four vectors; the others are 64, 128 and 192 further on.
+fn first(wid: vec3<u32>, lid: vec3<u32>) -> u32 {
+    return (wid.y * 65535u + wid.x) * 256u + lid.x;
+}
+
+fn file_norm(wid: vec3<u32>, i: u32, squares: f32) {
+    let sum = workgroup_total(i, squares);
     if i == 0u {
         norms[wid.z * dims.rn + wid.y * 65535u + wid.x] = sum;
     }
@@ -54,18 +63,26 @@ fn sgd(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid:
     if state[r].running == 0u {
         return;
     }
-    let e = flat(wid, lid);
-    var raw = vec4<f32>();
-    if e < dims.count {
-        raw = gradient(r, e);
-        let at = r * dims.count + e;
-        let p = params[at];
-        let g = state[r].clip * raw + state[r].weight_decay * p;
-        let m = state[r].momentum * moments[at] + g;
+    let lr = state[r].lr;
+    let mu = state[r].momentum;
+    let decay = state[r].weight_decay;
+    let clip = state[r].clip;
+    let nesterov = dims.nesterov == 1u;
+    let replicas = dims.replicas; // taken once: a CPU driver loads a uniform anew each time
+    let base = r * dims.count;
+    let end = min(first(wid, lid) + 256u, dims.count);
+    var squares = 0.0;
+    for (var e = first(wid, lid); e < end; e += 64u) {
+        let raw = gradient(r, replicas, e);
+        squares += dot(raw, raw);
+        let at = base + e;
+        let p = params_at(at);
+        let g = clip * raw + decay * p;
+        let m = mu * moments_at(at) + g;
         moments[at] = m;
-        params[at] = p - state[r].lr * select(m, g + state[r].momentum * m, dims.nesterov == 1u);
+        params[at] = p - lr * select(m, g + mu * m, nesterov);
     }
-    file_norm(wid, lid.x, raw);
+    file_norm(wid, lid.x, squares);
 }
 
 @compute @workgroup_size(64)
@@ -74,35 +91,48 @@ fn adam(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
     if state[r].running == 0u {
         return;
     }
-    let e = flat(wid, lid);
-    var raw = vec4<f32>();
-    if e < dims.count {
-        raw = gradient(r, e);
-        let at = r * dims.count + e;
-        let lr = state[r].lr;
-        let beta1 = state[r].momentum;
-        var p = params[at];
-        var g = state[r].clip * raw;
-        if dims.decoupled == 1u {
-            p -= lr * state[r].weight_decay * p;
+    let lr = state[r].lr;
+    let beta1 = state[r].momentum;
+    let decay = state[r].weight_decay;
+    let clip = state[r].clip;
+    let rate = lr / state[r].correction1;
+    let root = sqrt(state[r].correction2);
+    let beta2 = dims.beta2;
+    let eps = dims.eps;
+    let plane = dims.plane;
+    let decoupled = dims.decoupled == 1u;
+    let replicas = dims.replicas; // taken once: a CPU driver loads a uniform anew each time
+    let base = r * dims.count;
+    let end = min(first(wid, lid) + 256u, dims.count);
+    var squares = 0.0;
+    for (var e = first(wid, lid); e < end; e += 64u) {
+        let raw = gradient(r, replicas, e);
+        squares += dot(raw, raw);
+        let at = base + e;
+        var p = params_at(at);
+        var g = clip * raw;
+        if decoupled {
+            p -= lr * decay * p;
         } else {
-            g += state[r].weight_decay * p;
+            g += decay * p;
         }
-        let m = beta1 * moments[at] + (1.0 - beta1) * g;
-        let v = dims.beta2 * moments[dims.plane + at] + (1.0 - dims.beta2) * g * g;
+        let m = beta1 * moments_at(at) + (1.0 - beta1) * g;
+        let v = beta2 * moments_at(plane + at) + (1.0 - beta2) * g * g;
         moments[at] = m;
-        moments[dims.plane + at] = v;
-        params[at] = p - lr / state[r].correction1 * m / (sqrt(v) / sqrt(state[r].correction2) + dims.eps);
+        moments[plane + at] = v;
+        params[at] = p - rate * m / (sqrt(v) / root + eps);
     }
-    file_norm(wid, lid.x, raw);
+    file_norm(wid, lid.x, squares);
 }
 
 @compute @workgroup_size(64)
 fn grad_norm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-    let e = flat(wid, lid);
-    var raw = vec4<f32>();
-    if e < dims.count {
-        raw = gradient(wid.z, e);
+    let replicas = dims.replicas; // taken once: a CPU driver loads a uniform anew each time
+    let end = min(first(wid, lid) + 256u, dims.count);
+    var squares = 0.0;
+    for (var e = first(wid, lid); e < end; e += 64u) {
+        let raw = gradient(wid.z, replicas, e);
+        squares += dot(raw, raw);
     }
-    file_norm(wid, lid.x, raw);
+    file_norm(wid, lid.x, squares);
 }

@@ -8,35 +8,73 @@ use std::path::PathBuf;
 pub enum Error {
     /// A layer, a tensor or a batch whose shape does not fit. `op` is the layer ("linear", "conv2d").
     #[error("{op}: {detail}")]
-    Shape { op: String, detail: String },
+    Shape {
+        /// The layer.
+        op: String,
+        /// What does not fit.
+        detail: String,
+    },
 
     /// A setting outside what it can be (`steps`, `from`, `batch`, ...).
     #[error("{name}: {detail}")]
-    Argument { name: String, detail: String },
+    Argument {
+        /// The setting.
+        name: String,
+        /// Its value, and what it can be.
+        detail: String,
+    },
 
     /// A dataset, in memory or in a file, that is not what it should be.
     #[error("{source_name}: {detail}")]
-    Data { source_name: String, detail: String },
+    Data {
+        /// The dataset or the file.
+        source_name: String,
+        /// What is wrong with it, and where.
+        detail: String,
+    },
 
     /// A file that could not be opened, read or written.
     #[error("{}: {source}", path.display())]
-    Io { path: PathBuf, source: std::io::Error },
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
 
     /// No GPU and no software driver was found, or none by the name asked for.
     #[error("no GPU adapter: {detail}")]
-    NoAdapter { detail: String },
+    NoAdapter {
+        /// What was looked for, and how to get one.
+        detail: String,
+    },
 
     /// The device has less of something than the model or the run needs.
     #[error("{what}: needs {needed}, the device allows {limit}; {hint}")]
-    Limit { what: String, needed: u64, limit: u64, hint: String },
+    Limit {
+        /// What there is too little of.
+        what: String,
+        /// How much the model or the run needs.
+        needed: u64,
+        /// How much there may be.
+        limit: u64,
+        /// What to change.
+        hint: String,
+    },
 
     /// The device ran out of memory.
     #[error("out of GPU memory: {detail}; use a smaller batch, model or dataset")]
-    OutOfMemory { detail: String },
+    OutOfMemory {
+        /// What the driver said.
+        detail: String,
+    },
 
     /// The device was lost, or refused a command. Everything on it is gone.
     #[error("GPU device: {detail}")]
-    Device { detail: String },
+    Device {
+        /// What the device said.
+        detail: String,
+    },
 
     /// The caller asked to stop. The model was restored first.
     #[error("cancelled; the model is as it was before")]

@@ -6,8 +6,14 @@ pub(crate) enum Access {
     Uniform,
     Read,
     Write,
+    /// Read from a buffer or from the texture that mirrors it, as the dispatch has its operands read.
+    Load,
+    /// Read from the mirror of a buffer that the kernel also writes; not there where operands are read from buffers.
+    Mirror,
 }
-use Access::{Read, Uniform, Write};
+use Access::{Load, Mirror, Read, Uniform, Write};
+
+use crate::shader::Loads;
 
 /// One row of the table.
 pub(crate) struct Entry {
@@ -41,10 +47,21 @@ kernels! {
     Conv2d "conv2d" "conv2d" [1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "w" Read, 5 "bias" Read, 6 "y" Write]
     Conv2dDx "conv2d_dx" "conv2d" [3 "x" Read, 4 "w" Read, 7 "dy" Read, 8 "dx" Write]
     Conv2dDw "conv2d_dw" "conv2d" [1 "state" Uniform, 2 "order" Read, 3 "x" Read, 7 "dy" Read, 9 "dw" Write, 10 "dbias" Write]
-    MaxPool "max_pool" "max_pool" [1 "x" Read, 2 "y" Write, 3 "arg" Write]
-    MaxPoolDx "max_pool_dx" "max_pool" [1 "x" Read, 4 "dy" Read, 5 "argmax" Read, 6 "dx" Write]
-    AvgPool "avg_pool" "avg_pool" [1 "x" Read, 2 "y" Write]
-    AvgPoolDx "avg_pool_dx" "avg_pool" [1 "x" Read, 3 "dy" Read, 4 "dx" Write]
+    LinearBroadcast "linear_broadcast" "linear_broadcast" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write]
+    LinearDxBroadcast "linear_dx_broadcast" "linear_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
+    LinearDwBroadcast "linear_dw_broadcast" "linear_broadcast" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
+    Conv2dBroadcast "conv2d_broadcast" "conv2d_broadcast" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write]
+    Conv2dDxBroadcast "conv2d_dx_broadcast" "conv2d_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
+    Conv2dDwBroadcast "conv2d_dw_broadcast" "conv2d_broadcast" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
+    MaxPool "max_pool" "max_pool" [3 "x" Load, 1 "y" Write, 2 "arg" Write]
+    MaxPoolDx "max_pool_dx" "max_pool" [3 "x" Load, 7 "dy" Load, 5 "argmax" Load, 8 "dx" Write]
+    MaxPoolDxDisjoint "max_pool_dx_disjoint" "max_pool" [3 "x" Load, 7 "dy" Load, 5 "argmax" Load, 8 "dx" Write]
+    AvgPool "avg_pool" "avg_pool" [3 "x" Load, 1 "y" Write]
+    AvgPoolDx "avg_pool_dx" "avg_pool" [3 "x" Load, 7 "dy" Load, 8 "dx" Write]
     Activation "activation" "activation" [1 "x" Read, 2 "y" Write]
     ActivationDx "activation_dx" "activation" [1 "x" Read, 3 "dy" Read, 4 "dx" Write]
     Add "add" "add" [1 "a" Read, 2 "b" Read, 3 "y" Write]
@@ -63,15 +80,39 @@ kernels! {
         1 "state" Uniform, 2 "order" Read, 3 "values" Read, 4 "z" Read, 5 "dz" Write, 6 "rows" Write]
     Tick "tick" "tick" [1 "states" Write, 2 "rows" Read, 3 "norms" Read, 4 "schedule" Read, 5 "history" Write]
     Sgd "sgd" "update" [
-        1 "state" Uniform, 2 "blocks" Read, 3 "grads" Read, 4 "params" Write, 5 "moments" Write, 6 "norms" Write]
+        1 "state" Uniform, 2 "blocks" Load, 3 "grads" Load, 4 "params" Write, 5 "moments" Write, 6 "norms" Write,
+        7 "params_mirror" Mirror, 8 "moments_mirror" Mirror]
     Adam "adam" "update" [
-        1 "state" Uniform, 2 "blocks" Read, 3 "grads" Read, 4 "params" Write, 5 "moments" Write, 6 "norms" Write]
-    GradNorm "grad_norm" "update" [2 "blocks" Read, 3 "grads" Read, 6 "norms" Write]
+        1 "state" Uniform, 2 "blocks" Load, 3 "grads" Load, 4 "params" Write, 5 "moments" Write, 6 "norms" Write,
+        7 "params_mirror" Mirror, 8 "moments_mirror" Mirror]
+    GradNorm "grad_norm" "update" [2 "blocks" Load, 3 "grads" Load, 6 "norms" Write]
+}
+
+impl Entry {
+    /// Can the kernel's operands be read from buffers as well as from textures?
+    pub fn has_choice(&self) -> bool {
+        self.bindings.iter().any(|b| matches!(b.2, Load | Mirror))
+    }
+
+    /// The bindings that there are where operands are read like this, and what is bound to each.
+    pub fn bound<'a, T>(
+        &self,
+        loads: Loads,
+        operands: &'a [T],
+    ) -> impl Iterator<Item = (u32, &'static str, Access, &'a T)> {
+        let there = move |b: &(u32, &str, Access)| b.2 != Mirror || loads == Loads::Texture;
+        let pairs = self.bindings.iter().zip(operands);
+        pairs
+            .filter(move |(b, _)| there(b))
+            .map(|(&(index, name, access), operand)| (index, name, access, operand))
+    }
 }
 
 impl Kernel {
     pub(crate) fn entry(self) -> &'static Entry {
-        &TABLE[self as usize]
+        let entry = &TABLE[self as usize];
+        debug_assert_eq!(entry.kernel, self, "the table is in the order of the enum");
+        entry
     }
 
     /// The entry point's name.
@@ -83,28 +124,43 @@ impl Kernel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shader::{FILES, assemble};
+    use crate::shader::{FILES, assemble, locate};
+    use naga::valid::{
+        Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator,
+    };
     use naga::{AddressSpace, Module, StorageAccess};
 
-    fn parse(file: &str) -> Module {
-        let shader = assemble(file);
-        naga::front::wgsl::parse_str(&shader.text).unwrap_or_else(|e| {
-            let line = e.location(&shader.text).map_or(0, |l| l.line_number as usize);
-            panic!("{:?}: {}", shader.locate(line), e.emit_to_string(&shader.text))
+    const BOTH: [Loads; 2] = [Loads::Buffer, Loads::Texture];
+
+    fn parse(file: &str, loads: Loads) -> Module {
+        let text = assemble(file, loads);
+        naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| {
+            let line = e.location(&text).map_or(0, |l| l.line_number as usize);
+            panic!("{:?}: {}", locate(file, loads, line), e.emit_to_string(&text))
         })
     }
 
-    fn validate(module: &Module) -> Result<naga::valid::ModuleInfo, String> {
-        // Default capabilities: what every WebGPU device has.
-        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty())
-            .validate(module)
-            .map_err(|e| format!("{e:?}"))
+    /// `capabilities` beyond what every WebGPU device has.
+    fn validate(module: &Module, capabilities: Capabilities) -> Result<ModuleInfo, String> {
+        let mut validator = Validator::new(ValidationFlags::all(), capabilities);
+        if capabilities.contains(Capabilities::SUBGROUP) {
+            validator.subgroup_stages(ShaderStages::COMPUTE).subgroup_operations(SubgroupOperationSet::all());
+        }
+        validator.validate(module).map_err(|e| format!("{e:?}"))
+    }
+
+    /// The optional capabilities that a kernel is allowed.
+    fn allowed(file: &str) -> Capabilities {
+        if file.ends_with("_broadcast") { Capabilities::SUBGROUP } else { Capabilities::empty() }
     }
 
     #[test]
-    fn every_shader_is_valid_without_optional_capabilities() {
+    fn every_shader_is_valid_and_the_portable_ones_without_optional_capabilities() {
         for (file, _) in FILES {
-            validate(&parse(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+            for loads in BOTH {
+                let module = parse(file, loads);
+                validate(&module, allowed(file)).unwrap_or_else(|e| panic!("{file} {loads:?}: {e}"));
+            }
         }
     }
 
@@ -114,47 +170,63 @@ mod tests {
         assert!(module.is_err());
     }
 
+    /// The bindings that an entry point uses, by reflection: number, name, access.
+    fn reflect(entry: &Entry, loads: Loads) -> Vec<(u32, String, Access)> {
+        let module = parse(entry.file, loads);
+        let info = validate(&module, allowed(entry.file)).unwrap();
+        let index = module.entry_points.iter().position(|e| e.name == entry.name);
+        let index = index.unwrap_or_else(|| panic!("{}: no entry point {}", entry.file, entry.name));
+        let [x, y, z] = module.entry_points[index].workgroup_size;
+        assert!(x * y * z <= 256, "{}: {x} x {y} x {z} invocations; WebGPU promises 256", entry.name);
+        let mut found = Vec::new();
+        for (handle, global) in module.global_variables.iter() {
+            let Some(binding) = &global.binding else { continue };
+            if info.get_entry_point(index)[handle].is_empty() {
+                continue;
+            }
+            let access = match global.space {
+                AddressSpace::Uniform => Access::Uniform,
+                AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => Access::Write,
+                AddressSpace::Storage { .. } => Access::Read,
+                AddressSpace::Handle => Access::Load,
+                other => panic!("{}: binding in {other:?}", entry.name),
+            };
+            found.push((binding.binding, global.name.clone().unwrap(), access));
+        }
+        found.sort_by_key(|f| f.0);
+        found
+    }
+
     #[test]
     fn the_table_says_what_the_shaders_say() {
         for entry in TABLE {
             assert_eq!(entry.kernel.name(), entry.name);
-            let module = parse(entry.file);
-            let info = validate(&module).unwrap();
-            let index = module.entry_points.iter().position(|e| e.name == entry.name);
-            let index = index.unwrap_or_else(|| panic!("{}: no entry point {}", entry.file, entry.name));
-            let point = info.get_entry_point(index);
-            let mut found = Vec::new();
-            for (handle, global) in module.global_variables.iter() {
-                let Some(binding) = &global.binding else { continue };
-                if point[handle].is_empty() {
-                    continue;
-                }
-                let access = match global.space {
-                    AddressSpace::Uniform => Access::Uniform,
-                    AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => {
-                        Access::Write
-                    }
-                    AddressSpace::Storage { .. } => Access::Read,
-                    other => panic!("{}: binding in {other:?}", entry.name),
+            for loads in BOTH {
+                let mut found = reflect(entry, loads);
+                assert_eq!(found.remove(0), (0, "dims".into(), Access::Uniform), "{}", entry.name);
+                let none = vec![(); entry.bindings.len()];
+                // From a buffer, a load is a read; from a texture, a mirror is a load.
+                let plain = |access| match (access, loads) {
+                    (Access::Load, Loads::Buffer) => Access::Read,
+                    (Access::Mirror, _) => Access::Load,
+                    _ => access,
                 };
-                found.push((binding.binding, global.name.clone().unwrap(), access));
+                let mut said: Vec<_> =
+                    entry.bound(loads, &none).map(|b| (b.0, b.1.to_string(), plain(b.2))).collect();
+                said.sort_by_key(|s| s.0);
+                assert_eq!(found, said, "{} {loads:?}", entry.name);
+                let storage = said.iter().filter(|b| matches!(b.2, Access::Read | Access::Write)).count();
+                assert!(storage <= 8, "{}: {storage} storage buffers; WebGPU promises 8", entry.name);
+                let textures = said.iter().filter(|b| b.2 == Access::Load).count();
+                assert!(textures <= 4, "{}: {textures} storage textures; WebGPU promises 4", entry.name);
             }
-            found.sort_by_key(|f| f.0);
-            assert_eq!(found.remove(0), (0, "dims".into(), Access::Uniform), "{}", entry.name);
-            let mut said: Vec<_> = entry.bindings.iter().map(|b| (b.0, b.1.to_string(), b.2)).collect();
-            said.sort_by_key(|s| s.0);
-            assert_eq!(found, said, "{}", entry.name);
-            let storage = entry.bindings.iter().filter(|b| b.2 != Access::Uniform).count();
-            assert!(storage <= 8, "{}: {storage} storage buffers; WebGPU promises 8", entry.name);
-            let [x, y, z] = module.entry_points[index].workgroup_size;
-            assert!(x * y * z <= 256, "{}: {x} x {y} x {z} invocations; WebGPU promises 256", entry.name);
         }
     }
 
     #[test]
     fn every_entry_point_is_in_the_table() {
         for (file, _) in FILES {
-            for point in &parse(file).entry_points {
+            for point in &parse(file, Loads::Buffer).entry_points {
                 assert!(
                     TABLE.iter().any(|e| e.name == point.name && e.file == *file),
                     "{file}: {}",
@@ -174,7 +246,7 @@ mod tests {
     #[test]
     fn dims_have_the_same_fields_on_both_sides() {
         for (file, twin) in crate::ops::dims_of_every_file() {
-            let found = fields(&parse(file), "Dims");
+            let found = fields(&parse(file, Loads::Buffer), "Dims");
             let said: Vec<_> = twin.iter().enumerate().map(|(i, f)| (f.to_string(), 4 * i as u32)).collect();
             assert_eq!(found, said, "{file}.wgsl");
         }
@@ -184,7 +256,7 @@ mod tests {
     #[test]
     fn shared_structs_have_the_same_size_on_both_sides() {
         use crate::layout::{Hyper, Record, State};
-        let module = parse("tick");
+        let module = parse("tick", Loads::Buffer);
         for (name, size) in
             [("State", size_of::<State>()), ("Hyper", size_of::<Hyper>()), ("Record", size_of::<Record>())]
         {

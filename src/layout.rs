@@ -7,6 +7,9 @@ pub const MAX_REPLICAS: usize = 128;
 /// Slots start at multiples of 64 words: 256 bytes, WebGPU's alignment of a binding's offset.
 pub const ALIGN: usize = 64;
 
+/// Words in a row of a texture that mirrors a buffer: 1024 texels of four. A view that is mirrored starts a row.
+pub const MIRROR_ROW: usize = 4096;
+
 /// `words` rounded up to whole 64-word blocks.
 pub(crate) fn padded(words: usize) -> usize {
     words.div_ceil(ALIGN) * ALIGN
@@ -61,6 +64,15 @@ pub struct View {
     pub offset: usize,
     /// Words, over all replicas.
     pub len: usize,
+}
+
+impl View {
+    /// Do the two share a word?
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.role == other.role
+            && self.offset < other.offset + other.len
+            && other.offset < self.offset + self.len
+    }
 }
 
 /// Named slots of one replica's share of a flat buffer, one after the other.

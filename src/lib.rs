@@ -56,10 +56,10 @@ pub use layout::{Role, View};
 pub use nn::Sequential;
 pub use ops::{Activation, AvgPool, BatchNorm, Conv2d, Dropout, Linear, Loss, MaxPool, Op};
 pub use optim::{Adam, Optimizer, Sgd};
-pub use plan::{Dispatch, Plan};
+pub use plan::{Dispatch, Plan, Profile};
 pub use schedule::Schedule;
 pub use session::{
-    Control, Cost, Evaluation, History, Measured, Outcome, Progress, Run, Session, Snapshot, Stop,
-    StopReason, Tensor,
+    Control, Cost, Evaluation, History, KernelTime, Measured, Outcome, Progress, Run, Session, Snapshot,
+    Stop, StopReason, Tensor,
 };
 pub use train::Training;

@@ -9,7 +9,7 @@ use crate::graph::Graph;
 use crate::layout::{Record, Role, State};
 use crate::ops::{Loss, dims_text};
 use crate::optim::Optimizer;
-use crate::plan::Plan;
+use crate::plan::{Dispatch, Plan};
 use crate::schedule::{Past, Schedule};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -163,6 +163,21 @@ pub struct Outcome {
     pub cost: Cost,
 }
 
+/// Device time of one of a step's dispatches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KernelTime {
+    /// The entry point.
+    pub kernel: &'static str,
+    /// The layer, its shapes, what was fused.
+    pub layer: String,
+    /// Median over the steps.
+    pub time: Duration,
+    /// Arithmetic: a multiply-add counts as two.
+    pub flops: u64,
+    /// Bytes that it must at least read and write.
+    pub bytes: u64,
+}
+
 /// Loss and accuracy over a whole dataset.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluation {
@@ -196,6 +211,9 @@ impl Session {
         options: Options,
     ) -> Result<Self> {
         let optimizer = optimizer.into();
+        let profile = options.profile.unwrap_or_else(|| gpu.profile());
+        gpu.check_profile(profile)?;
+        let options = options.profile(profile);
         let plan = compile(model, loss, &optimizer, &options)?;
         let program = Program::new(gpu, plan).await?;
         let session = Self {
@@ -348,6 +366,26 @@ impl Session {
     /// step that ran: take a [`snapshot`](Self::snapshot) to go back.
     pub async fn run(&mut self, data: &Dataset, run: &Run<'_>, control: Control<'_>) -> Result<Outcome> {
         let steps = self.check_run(data, run)?;
+        self.prepare(data, run, steps).await?;
+        let finished = self.drive(List::Step, data, steps, control).await;
+        if let Ok(finished) = &finished {
+            self.count(&finished.states, run.schedules);
+        }
+        let finished = finished?;
+        let histories = (0..self.options.replicas).map(|r| history(&finished, r, steps)).collect();
+        let cost = Cost {
+            dispatches_per_step: self.program.plan.step.len(),
+            submits: finished.submits,
+            waits: finished.waits,
+            step: finished.step,
+            encode_per_dispatch: finished.encode / finished.dispatches.max(1) as u32,
+            wall: finished.wall,
+        };
+        Ok(Outcome { histories, cost })
+    }
+
+    /// Writes a run's schedule, batch order and starting states, and makes its launches.
+    async fn prepare(&mut self, data: &Dataset, run: &Run<'_>, steps: usize) -> Result<()> {
         let replicas = self.options.replicas;
         let (stop_rule, stop_factor) = match run.stop {
             Stop::NotFinite => (0, 0.0),
@@ -367,23 +405,7 @@ impl Session {
                 ..self.state(replica, steps, data)
             });
         }
-        self.program.prepare(List::Step, data, run.order, &schedule, &states).await?;
-        let finished = self.drive(List::Step, data, steps, control).await;
-        if let Ok(finished) = &finished {
-            self.count(&finished.states, run.schedules);
-        }
-        let finished = finished?;
-        let histories = (0..replicas).map(|r| history(&finished, r, steps)).collect();
-        let dispatches_per_step = self.program.plan.step.len();
-        let cost = Cost {
-            dispatches_per_step,
-            submits: finished.submits,
-            waits: finished.waits,
-            step: finished.step,
-            encode_per_dispatch: finished.encode / finished.dispatches.max(1) as u32,
-            wall: finished.wall,
-        };
-        Ok(Outcome { histories, cost })
+        self.program.prepare(List::Step, data, run.order, &schedule, &states).await
     }
 
     async fn drive(
@@ -415,6 +437,27 @@ impl Session {
                 counters.past = counters.past.after(momentum, self.optimizer.beta2());
             }
         }
+    }
+
+    /// Runs the whole schedule with every dispatch timed on the device, in a pass of its own: slower than a
+    /// [`run`](Self::run), the same arithmetic. The median of each over the steps.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), or the device has no timestamps ([`Adapter::timestamps`](crate::Adapter)).
+    pub async fn profile(&mut self, data: &Dataset, run: &Run<'_>) -> Result<Vec<KernelTime>> {
+        let steps = self.check_run(data, run)?;
+        self.prepare(data, run, steps).await?;
+        let times = self.program.profile(List::Step, data.id(), steps).await?;
+        let states: Vec<State> = bytemuck::pod_collect_to_vec(&self.program.read(Role::State).await?);
+        self.count(&states[..self.options.replicas], run.schedules);
+        let row = |(d, time): (&Dispatch, Duration)| KernelTime {
+            kernel: d.kernel.name(),
+            layer: d.note.clone(),
+            time,
+            flops: d.flops,
+            bytes: d.bytes,
+        };
+        Ok(self.program.plan.step.iter().zip(times).map(row).collect())
     }
 
     /// Loss and accuracy of each replica over a dataset, in its order, with running statistics and without dropout.

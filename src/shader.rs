@@ -1,15 +1,21 @@
-//! The handwritten WGSL, embedded, with `#import name` replaced by `shaders/shared/name.wgsl`.
+//! The handwritten WGSL, embedded, with `#import name` replaced by `shaders/shared/name.wgsl`; or, where the name has two
+//! forms, by `name_buffer.wgsl` or `name_texture.wgsl`, as the plan has its operands read.
 
-/// A shader ready for the compiler, and where each of its lines came from.
-pub(crate) struct Shader {
-    pub text: String,
-    lines: Vec<(&'static str, usize)>,
+/// How the kernels that have a choice read their operands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Loads {
+    /// From storage buffers.
+    Buffer,
+    /// From textures that mirror the buffers.
+    Texture,
 }
 
-impl Shader {
-    /// File and line that line `line` (from 1) of the assembled text was written in.
-    pub fn locate(&self, line: usize) -> (&'static str, usize) {
-        self.lines.get(line.saturating_sub(1)).copied().unwrap_or(("?", line))
+impl Loads {
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Buffer => "_buffer",
+            Self::Texture => "_texture",
+        }
     }
 }
 
@@ -20,36 +26,48 @@ macro_rules! files {
 }
 
 const SHARED: &[(&str, &str)] = files!("shared/":
-    "activation", "finite", "flat", "random", "reduce", "source", "state", "tile");
+    "activation", "at_buffer", "at_texture", "broadcast", "finite", "flat", "load_buffer", "load_texture", "pick", "random", "reduce",
+    "slots_buffer", "slots_texture", "source", "source4", "state", "tile");
 
 /// Every op's file.
 pub(crate) const FILES: &[(&str, &str)] = files!("":
-    "activation", "add", "avg_pool", "batch_norm", "conv2d", "cross_entropy", "dropout", "gather", "linear",
-    "max_pool", "mean_squared_error", "tick", "update");
+    "activation", "add", "avg_pool", "batch_norm", "conv2d", "conv2d_broadcast", "cross_entropy", "dropout", "gather",
+    "linear", "linear_broadcast", "max_pool", "mean_squared_error", "tick", "update");
 
-fn find(files: &'static [(&'static str, &'static str)], name: &str) -> (&'static str, &'static str) {
+type File = (&'static str, &'static str);
+
+fn find(files: &'static [File], name: &str) -> File {
     *files.iter().find(|f| f.0 == name).unwrap_or_else(|| panic!("no shader file {name}.wgsl"))
 }
 
-/// The text of `shaders/<file>.wgsl` with its imports in place: one level deep, each where it is asked for.
-pub(crate) fn assemble(file: &str) -> Shader {
+/// The shared file that `#import name` stands for.
+fn imported(name: &str, loads: Loads) -> File {
+    let form = SHARED.iter().find(|f| f.0.strip_suffix(loads.suffix()) == Some(name));
+    form.copied().unwrap_or_else(|| find(SHARED, name))
+}
+
+/// Every line of `shaders/<file>.wgsl` with its imports in place, and where it was written: one level deep, each import
+/// where it is asked for.
+fn lines(file: &str, loads: Loads) -> impl Iterator<Item = (&'static str, usize, &'static str)> {
     let (name, text) = find(FILES, file);
-    let mut shader = Shader { text: String::new(), lines: Vec::new() };
-    let mut push = |text: &str, from: &'static str, line: usize| {
-        shader.text.push_str(text);
-        shader.text.push('\n');
-        shader.lines.push((from, line));
-    };
-    for (index, line) in text.lines().enumerate() {
-        match line.strip_prefix("#import ") {
-            Some(import) => {
-                let (from, text) = find(SHARED, import.trim());
-                text.lines().enumerate().for_each(|(i, line)| push(line, from, i + 1));
-            }
-            None => push(line, name, index + 1),
+    (1..).zip(text.lines()).flat_map(move |(number, line)| match line.strip_prefix("#import ") {
+        Some(import) => {
+            let (from, text) = imported(import.trim(), loads);
+            (1..).zip(text.lines()).map(|(n, l)| (from, n, l)).collect()
         }
-    }
-    shader
+        None => vec![(name, number, line)],
+    })
+}
+
+/// The text that the compiler gets.
+pub(crate) fn assemble(file: &str, loads: Loads) -> String {
+    lines(file, loads).map(|l| l.2).collect::<Vec<_>>().join("\n")
+}
+
+/// File and line in which line `line` (from 1) of the assembled text was written.
+#[cfg(test)]
+pub(crate) fn locate(file: &str, loads: Loads, line: usize) -> (&'static str, usize) {
+    lines(file, loads).nth(line.saturating_sub(1)).map_or(("?", line), |l| (l.0, l.1))
 }
 
 #[cfg(test)]
@@ -58,10 +76,10 @@ mod tests {
 
     #[test]
     fn lines_are_located_through_imports() {
-        let shader = assemble("gather");
-        let at = |needle: &str| shader.text.lines().position(|l| l.contains(needle)).unwrap() + 1;
-        assert_eq!(shader.locate(at("struct State")).0, "state");
-        let (file, line) = shader.locate(at("fn gather"));
+        let text = assemble("gather", Loads::Buffer);
+        let at = |needle: &str| text.lines().position(|l| l.contains(needle)).unwrap() + 1;
+        assert_eq!(locate("gather", Loads::Buffer, at("struct State")).0, "state");
+        let (file, line) = locate("gather", Loads::Buffer, at("fn gather"));
         assert_eq!(file, "gather");
         assert!(find(FILES, "gather").1.lines().nth(line - 1).unwrap().contains("fn gather"));
     }
@@ -69,8 +87,9 @@ mod tests {
     #[test]
     fn no_import_is_left_and_none_is_made_twice() {
         for (name, text) in FILES {
-            let shader = assemble(name);
-            assert!(!shader.text.contains("#import"), "{name}: an import inside a shared file");
+            for loads in [Loads::Buffer, Loads::Texture] {
+                assert!(!assemble(name, loads).contains("#import"), "{name}: an import inside a shared file");
+            }
             let imports: Vec<_> = text.lines().filter(|l| l.starts_with("#import")).collect();
             let mut unique = imports.clone();
             unique.sort_unstable();

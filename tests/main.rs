@@ -1,5 +1,17 @@
 //! One integration-test binary, one shared device.
 
+mod adopt;
+mod architecture;
 mod cli;
+mod common;
+mod datasets;
+mod determinism;
+mod divergence;
 mod golden;
+mod golden_runs;
+mod ops;
+mod optimizers;
+mod overhead;
+mod plans;
 mod reference;
+mod restore;

@@ -30,3 +30,11 @@ fn slope_at(y: f32) -> f32 {
         default: { return 1.0; }
     }
 }
+
+fn apply4(z: vec4<f32>) -> vec4<f32> {
+    return vec4<f32>(apply(z.x), apply(z.y), apply(z.z), apply(z.w));
+}
+
+fn slope4_at(y: vec4<f32>) -> vec4<f32> {
+    return vec4<f32>(slope_at(y.x), slope_at(y.y), slope_at(y.z), slope_at(y.w));
+}

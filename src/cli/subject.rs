@@ -45,7 +45,7 @@ impl Subject {
             ModelName::Mlp => (mlp(data.shape(), classes)?, "mlp"),
             ModelName::Cnn => (cnn(data.shape(), classes)?, "cnn"),
         };
-        let options = Options { batch: args.batch, replicas: 1, seed: args.seed, clip: args.clip };
+        let options = Options { clip: args.clip, ..Options::batch(args.batch).seed(args.seed) };
         Ok(Self { data, data_name: args.data.name(), model, model_name, optimizer, options })
     }
 

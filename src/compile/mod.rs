@@ -4,13 +4,13 @@ mod fuse;
 
 use crate::error::{Error, Result};
 use crate::graph::Graph;
-use crate::layout::{Arena, MAX_REPLICAS, Role, padded};
+use crate::layout::{ALIGN, Arena, MAX_REPLICAS, MIRROR_ROW, Role, padded};
 use crate::ops::{
     Backward, Forward, Grad, Layer, Loss, LossTensors, Norm, Op, dims_text, gather, grad_norm, norm_groups,
     tick, update,
 };
 use crate::optim::Optimizer;
-use crate::plan::{Emit, Operand, ParamSlot, Plan, TensorId, Value, place};
+use crate::plan::{Emit, Operand, ParamSlot, Plan, Profile, TensorId, Value, place};
 use fuse::Fusion;
 
 /// What a session is compiled for, beside the model, the loss and the optimizer.
@@ -24,12 +24,14 @@ pub struct Options {
     pub seed: u64,
     /// Clip the gradient to this global norm (Pascanu et al., arXiv:1211.5063); default never.
     pub clip: Option<f64>,
+    /// Which kernels to use; default the best for the session's device ([`Profile::Portable`] without one).
+    pub profile: Option<Profile>,
 }
 
 impl Options {
     /// Batches of `batch` rows; everything else by default.
     pub fn batch(batch: usize) -> Self {
-        Self { batch, replicas: 1, seed: 0, clip: None }
+        Self { batch, replicas: 1, seed: 0, clip: None, profile: None }
     }
 
     /// `replicas` copies of the model side by side.
@@ -45,6 +47,11 @@ impl Options {
     /// Clip the gradient to a global norm.
     pub fn clip(self, norm: f64) -> Self {
         Self { clip: Some(norm), ..self }
+    }
+
+    /// These kernels, whatever the device.
+    pub fn profile(self, profile: Profile) -> Self {
+        Self { profile: Some(profile), ..self }
     }
 
     fn check(&self) -> Result<()> {
@@ -117,6 +124,7 @@ impl<'a> Compiler<'a> {
         let cx = Emit {
             batch: options.batch,
             replicas: options.replicas,
+            profile: options.profile.unwrap_or_default(),
             training,
             tensors: Vec::new(),
             calls: Vec::new(),
@@ -281,8 +289,9 @@ fn assemble(
     outputs: usize,
 ) -> Plan {
     let replicas = options.replicas;
-    let (places, colours) = place(&training.calls, &training.tensors, replicas);
-    let (eval_places, eval_colours) = place(&eval.calls, &eval.tensors, replicas);
+    let align = if training.profile == Profile::Mirrored { MIRROR_ROW } else { ALIGN };
+    let (places, colours) = place(&training.calls, &training.tensors, replicas, align);
+    let (eval_places, eval_colours) = place(&eval.calls, &eval.tensors, replicas, align);
     let mut list = training.dispatches(&places);
     let flush = list.split_off(step).remove(0);
 
@@ -305,6 +314,7 @@ fn assemble(
     let statistics = |(i, &(len, node)): (usize, &(usize, usize))| {
         slot(format!("{}{node}.running", graph.nodes[node].op.name()), vec![len / 2, 2], i)
     };
+    sizes.iter_mut().for_each(|size| size.1 = size.1.next_multiple_of(align));
     let copies = if replicas > 1 { format!(", {replicas} replicas") } else { String::new() };
     Plan {
         step: list,
@@ -312,6 +322,7 @@ fn assemble(
         eval: eval.dispatches(&eval_places),
         batch: options.batch,
         replicas,
+        profile: training.profile,
         params: (0..graph.params.len()).map(name).collect(),
         buffers: graph.buffers.iter().enumerate().map(statistics).collect(),
         blocks: blocks(&training),

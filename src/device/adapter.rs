@@ -116,17 +116,26 @@ pub(super) async fn choose(wanted: Option<&str>) -> Result<(wgpu::Adapter, Adapt
     Ok(chosen)
 }
 
-/// A device with WebGPU's default limits, but buffers as large as the adapter allows.
+/// What mirrored operands need: subgroups, and integer textures that kernels may read as storage.
+pub(super) const MIRRORING: wgpu::Features =
+    wgpu::Features::SUBGROUP.union(wgpu::Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES);
+
+/// A device with WebGPU's default limits, but buffers and textures as large as the adapter allows.
 pub(super) async fn open(adapter: &wgpu::Adapter) -> Result<(wgpu::Device, wgpu::Queue)> {
     let has = adapter.limits();
+    let mut wanted = wgpu::Features::TIMESTAMP_QUERY;
+    if adapter.get_info().device_type == wgpu::DeviceType::Cpu {
+        wanted |= MIRRORING;
+    }
     let required_limits = wgpu::Limits {
         max_buffer_size: has.max_buffer_size,
         max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
+        max_texture_dimension_2d: has.max_texture_dimension_2d,
         ..wgpu::Limits::default()
     };
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("rangefinder"),
-        required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+        required_features: adapter.features() & wanted,
         required_limits,
         memory_hints: wgpu::MemoryHints::MemoryUsage,
         ..Default::default()

@@ -1,6 +1,7 @@
 //! The GPU: the only place that knows wgpu. A plan goes in, histories come out.
 
 mod adapter;
+mod profile;
 mod program;
 mod run;
 mod scope;
@@ -12,7 +13,9 @@ pub(crate) use run::{Finished, Pace};
 
 use crate::error::{Error, Result};
 use crate::kernel::{Access, Kernel};
-use crate::shader::assemble;
+use crate::layout::MIRROR_ROW;
+use crate::plan::Profile;
+use crate::shader::{Loads, assemble};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,14 +31,14 @@ pub(crate) struct Inner {
     pub queue: wgpu::Queue,
     adapter: Adapter,
     pipelines: Mutex<HashMap<PipelineKey, Arc<Pipeline>>>,
-    modules: Mutex<HashMap<&'static str, wgpu::ShaderModule>>,
+    modules: Mutex<HashMap<(&'static str, Loads), wgpu::ShaderModule>>,
     /// What our own handlers heard; an adopted device keeps the application's.
     heard: Arc<Mutex<Option<String>>>,
     made: [AtomicU64; 3],
 }
 
-/// What a pipeline is specialised for: entry point, fused activation, where its input comes from.
-pub(crate) type PipelineKey = (Kernel, u32, u32);
+/// What a pipeline is specialised for: entry point, how operands are read, fused activation, where its input comes from.
+pub(crate) type PipelineKey = (Kernel, Loads, u32, u32);
 
 pub(crate) struct Pipeline {
     pub pipeline: wgpu::ComputePipeline,
@@ -110,6 +113,31 @@ impl Gpu {
         &self.inner.adapter
     }
 
+    /// The kernels that suit this device. A CPU driver pays for each word that it loads from a storage buffer, and nearly
+    /// nothing for a texel: there the operands are mirrored in textures, if a subgroup has the 8 lanes of the kernels.
+    pub fn profile(&self) -> Profile {
+        let mirrors = self.adapter().is_cpu() && self.check_profile(Profile::Mirrored).is_ok();
+        if mirrors { Profile::Mirrored } else { Profile::Portable }
+    }
+
+    /// Can the device run a plan's kernels?
+    pub(crate) fn check_profile(&self, profile: Profile) -> Result<()> {
+        let lanes = self.inner.device.adapter_info();
+        let eight = lanes.subgroup_min_size == 8 && lanes.subgroup_max_size == 8;
+        let features = self.inner.device.features();
+        let able = match profile {
+            Profile::Portable => true,
+            Profile::Broadcast => eight && features.contains(wgpu::Features::SUBGROUP),
+            Profile::Mirrored => eight && features.contains(adapter::MIRRORING),
+        };
+        if able {
+            return Ok(());
+        }
+        let detail =
+            format!("{profile:?} needs subgroups of 8 lanes, which {} has not; use Portable", self.adapter());
+        Err(Error::argument("profile", detail))
+    }
+
     /// Objects made so far, by every session on this device.
     pub fn made(&self) -> Made {
         let [pipelines, buffers, bind_groups] =
@@ -151,20 +179,49 @@ impl Inner {
         }))
     }
 
+    /// A texture that mirrors a buffer of `bytes`: 1024 texels of 16 bytes a row.
+    pub fn mirror(&self, what: &str, bytes: u64) -> Result<wgpu::Texture> {
+        let rows = bytes.div_ceil(4 * MIRROR_ROW as u64);
+        let limit = u64::from(self.device.limits().max_texture_dimension_2d);
+        if rows > limit {
+            return Err(Error::Limit {
+                what: format!("mirror of {what} (rows of a texture)"),
+                needed: rows,
+                limit,
+                hint: "use a smaller batch, model or dataset, or the portable profile".into(),
+            });
+        }
+        self.made[1].fetch_add(1, Ordering::Relaxed);
+        Ok(self.device.create_texture(&wgpu::TextureDescriptor {
+            label: Some(what),
+            size: wgpu::Extent3d {
+                width: MIRROR_ROW as u32 / 4,
+                height: rows.max(1) as u32,
+                depth_or_array_layers: 1,
+            },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: wgpu::TextureFormat::Rgba32Uint,
+            usage: wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::COPY_DST,
+            view_formats: &[],
+        }))
+    }
+
     pub fn bind_group(&self, descriptor: &wgpu::BindGroupDescriptor<'_>) -> wgpu::BindGroup {
         self.made[2].fetch_add(1, Ordering::Relaxed);
         self.device.create_bind_group(descriptor)
     }
 
-    fn module(&self, file: &'static str) -> wgpu::ShaderModule {
+    fn module(&self, file: &'static str, loads: Loads) -> wgpu::ShaderModule {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
             self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(file),
-                source: wgpu::ShaderSource::Wgsl(assemble(file).text.into()),
+                source: wgpu::ShaderSource::Wgsl(assemble(file, loads).into()),
             })
         };
-        modules.entry(file).or_insert_with(make).clone()
+        modules.entry((file, loads)).or_insert_with(make).clone()
     }
 
     /// The pipeline of a key, made on first use.
@@ -173,25 +230,18 @@ impl Inner {
         pipelines.entry(key).or_insert_with(|| Arc::new(self.make_pipeline(key))).clone()
     }
 
-    fn make_pipeline(&self, (kernel, act, source): PipelineKey) -> Pipeline {
+    fn make_pipeline(&self, (kernel, loads, act, source): PipelineKey) -> Pipeline {
         self.made[0].fetch_add(1, Ordering::Relaxed);
         let entry = kernel.entry();
         let slot = |binding: u32, access: Access| wgpu::BindGroupLayoutEntry {
             binding,
             visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer {
-                ty: match access {
-                    Access::Uniform => wgpu::BufferBindingType::Uniform,
-                    Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
-                    Access::Write => wgpu::BufferBindingType::Storage { read_only: false },
-                },
-                has_dynamic_offset: false,
-                min_binding_size: None,
-            },
+            ty: binding_type(access, loads),
             count: None,
         };
-        let dims = [slot(0, Access::Uniform)];
-        let slots: Vec<_> = dims.into_iter().chain(entry.bindings.iter().map(|b| slot(b.0, b.2))).collect();
+        let none: Vec<()> = vec![(); entry.bindings.len()];
+        let bound = entry.bound(loads, &none).map(|(binding, _, access, ())| slot(binding, access));
+        let slots: Vec<_> = std::iter::once(slot(0, Access::Uniform)).chain(bound).collect();
         let layout = self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some(entry.name),
             entries: &slots,
@@ -211,7 +261,7 @@ impl Inner {
         let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(entry.name),
             layout: Some(&pipeline_layout),
-            module: &self.module(entry.file),
+            module: &self.module(entry.file, loads),
             entry_point: Some(entry.name),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &constants,
@@ -222,4 +272,20 @@ impl Inner {
         });
         Pipeline { pipeline, layout }
     }
+}
+
+fn binding_type(access: Access, loads: Loads) -> wgpu::BindingType {
+    let ty = match access {
+        Access::Load | Access::Mirror if loads == Loads::Texture => {
+            return wgpu::BindingType::StorageTexture {
+                access: wgpu::StorageTextureAccess::ReadOnly,
+                format: wgpu::TextureFormat::Rgba32Uint,
+                view_dimension: wgpu::TextureViewDimension::D2,
+            };
+        }
+        Access::Uniform => wgpu::BufferBindingType::Uniform,
+        Access::Write => wgpu::BufferBindingType::Storage { read_only: false },
+        Access::Read | Access::Load | Access::Mirror => wgpu::BufferBindingType::Storage { read_only: true },
+    };
+    wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None }
 }

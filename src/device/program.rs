@@ -4,8 +4,9 @@ use super::{Gpu, Pipeline, signal::Signal};
 use crate::data::{Dataset, Inputs, Targets};
 use crate::error::{Error, Result};
 use crate::kernel::Access;
-use crate::layout::{Hyper, MAX_REPLICAS, Record, Role, State};
+use crate::layout::{Hyper, MAX_REPLICAS, MIRROR_ROW, Record, Role, State, View};
 use crate::plan::{Dispatch, Plan};
+use crate::shader::Loads;
 use std::collections::HashMap;
 use std::sync::Arc;
 use wgpu::BufferUsages as Usage;
@@ -26,11 +27,45 @@ pub(super) struct Launch {
     pub pipeline: Arc<Pipeline>,
     pub group: wgpu::BindGroup,
     pub groups: [u32; 3],
+    /// Copied before the launch: each ends the pass that is open.
+    pub refresh: Vec<Refresh>,
+}
+
+/// A copy of some rows of a buffer to the texture that mirrors it.
+pub(super) struct Refresh {
+    buffer: wgpu::Buffer,
+    mirror: wgpu::Texture,
+    first_row: u32,
+    rows: u32,
+}
+
+impl Refresh {
+    fn of(view: &View, buffer: &wgpu::Buffer, mirror: &wgpu::Texture) -> Self {
+        let rows = view.len.div_ceil(MIRROR_ROW) as u32;
+        let first_row = (view.offset / MIRROR_ROW) as u32;
+        Self { buffer: buffer.clone(), mirror: mirror.clone(), first_row, rows }
+    }
+
+    pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
+        let row = 4 * MIRROR_ROW as u32;
+        let layout = wgpu::TexelCopyBufferLayout {
+            offset: u64::from(self.first_row) * u64::from(row),
+            bytes_per_row: Some(row),
+            rows_per_image: None,
+        };
+        let from = wgpu::TexelCopyBufferInfo { buffer: &self.buffer, layout };
+        let origin = wgpu::Origin3d { x: 0, y: self.first_row, z: 0 };
+        let to = wgpu::TexelCopyTextureInfo { origin, ..self.mirror.as_image_copy() };
+        let size = wgpu::Extent3d { width: row / 16, height: self.rows, depth_or_array_layers: 1 };
+        encoder.copy_buffer_to_texture(from, to, size);
+    }
 }
 
 struct Uploaded {
     inputs: wgpu::Buffer,
     targets: wgpu::Buffer,
+    /// Of the inputs, where a kernel reads them through one.
+    mirror: Option<wgpu::Texture>,
     /// `SOURCE` in the shaders.
     source: u32,
 }
@@ -52,6 +87,8 @@ pub(crate) struct Program {
     pub gpu: Gpu,
     pub plan: Arc<Plan>,
     buffers: HashMap<Role, wgpu::Buffer>,
+    /// Textures that mirror buffers, where the plan reads through them.
+    mirrors: HashMap<Role, wgpu::Texture>,
     dims: wgpu::Buffer,
     datasets: HashMap<u64, Uploaded>,
     /// Launches by list and dataset; dropped when a buffer that they bind is replaced.
@@ -90,10 +127,21 @@ impl Program {
                 DIMS_STRIDE * all(&plan).count() as u64,
                 Usage::UNIFORM | Usage::COPY_DST,
             )?;
-            Ok((buffers, staging, dims))
+            let mut mirrors = HashMap::new();
+            for role in plan.mirrors().into_iter().filter(|role| *role != Role::Inputs) {
+                mirrors.insert(role, inner.mirror(&role.to_string(), buffers[&role].size())?);
+            }
+            Ok((buffers, mirrors, staging, dims))
         };
-        let (buffers, states, dims) = inner.scoped(make).await?;
+        let (buffers, mirrors, states, dims) = inner.scoped(make).await?;
         inner.queue.write_buffer(&buffers[&Role::Blocks], 0, bytemuck::cast_slice(&plan.blocks));
+        if let Some(mirror) = mirrors.get(&Role::Blocks) {
+            let words = buffers[&Role::Blocks].size() as usize / 4;
+            let view = View { role: Role::Blocks, offset: 0, len: words };
+            let mut encoder = inner.device.create_command_encoder(&Default::default());
+            Refresh::of(&view, &buffers[&Role::Blocks], mirror).record(&mut encoder);
+            inner.queue.submit([encoder.finish()]);
+        }
         for (i, dispatch) in all(&plan).enumerate() {
             inner.queue.write_buffer(&dims, DIMS_STRIDE * i as u64, bytemuck::cast_slice(&dispatch.dims));
         }
@@ -101,6 +149,7 @@ impl Program {
             gpu: gpu.clone(),
             plan: Arc::new(plan),
             buffers,
+            mirrors,
             dims,
             datasets: HashMap::new(),
             bound: HashMap::new(),
@@ -127,16 +176,26 @@ impl Program {
             Targets::Values { values, .. } => bytemuck::cast_slice(values),
         };
         let usage = Usage::STORAGE | Usage::COPY_DST;
+        let mirrored = self.plan.mirrors().contains(&Role::Inputs);
+        let rows = (inputs.len() as u64).next_multiple_of(4 * MIRROR_ROW as u64); // whole rows can be mirrored
         let make = || {
-            Ok((
-                inner.buffer("inputs", inputs.len() as u64, usage)?,
-                inner.buffer("targets", targets.len() as u64, usage)?,
-            ))
+            Ok(Uploaded {
+                inputs: inner.buffer("inputs", rows, usage | Usage::COPY_SRC)?,
+                targets: inner.buffer("targets", targets.len() as u64, usage)?,
+                mirror: mirrored.then(|| inner.mirror("inputs", rows)).transpose()?,
+                source,
+            })
         };
-        let (input_buffer, target_buffer) = inner.scoped(make).await?;
-        write_padded(&inner.queue, &input_buffer, inputs);
-        write_padded(&inner.queue, &target_buffer, targets);
-        self.datasets.insert(data.id(), Uploaded { inputs: input_buffer, targets: target_buffer, source });
+        let uploaded = inner.scoped(make).await?;
+        write_padded(&inner.queue, &uploaded.inputs, inputs);
+        write_padded(&inner.queue, &uploaded.targets, targets);
+        if let Some(mirror) = &uploaded.mirror {
+            let view = View { role: Role::Inputs, offset: 0, len: rows as usize / 4 };
+            let mut encoder = inner.device.create_command_encoder(&Default::default());
+            Refresh::of(&view, &uploaded.inputs, mirror).record(&mut encoder);
+            inner.queue.submit([encoder.finish()]);
+        }
+        self.datasets.insert(data.id(), uploaded);
         Ok(())
     }
 
@@ -216,36 +275,59 @@ impl Program {
     fn launch(&self, dispatch: &Dispatch, index: usize, data: &Uploaded) -> Launch {
         let inner = &self.gpu.inner;
         let source = if dispatch.reads_inputs() { data.source } else { 0 };
-        let pipeline = inner.pipeline((dispatch.kernel, dispatch.act, source));
+        let pipeline = inner.pipeline((dispatch.kernel, dispatch.loads, dispatch.act, source));
         let dims = wgpu::BufferBinding {
             buffer: &self.dims,
             offset: DIMS_STRIDE * index as u64,
             size: wgpu::BufferSize::new(DIMS_STRIDE),
         };
-        let mut entries =
-            vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(dims) }];
-        for (view, &(binding, _, access)) in dispatch.views.iter().zip(dispatch.kernel.entry().bindings) {
-            let buffer = match view.role {
-                Role::Inputs => &data.inputs,
-                Role::Targets => &data.targets,
-                role => &self.buffers[&role],
-            };
-            debug_assert!(access != Access::Uniform || view.role == Role::State);
-            entries.push(wgpu::BindGroupEntry {
-                binding,
-                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                    buffer,
+        let bound: Vec<_> = dispatch.kernel.entry().bound(dispatch.loads, &dispatch.views).collect();
+        let through_mirror = |access: Access| {
+            dispatch.loads == Loads::Texture && matches!(access, Access::Load | Access::Mirror)
+        };
+        let mirrors: Vec<Option<wgpu::TextureView>> = bound
+            .iter()
+            .map(|b| {
+                through_mirror(b.2).then(|| self.mirror(b.3.role, data).create_view(&Default::default()))
+            })
+            .collect();
+        let dims = wgpu::BindingResource::Buffer(dims);
+        let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: dims }];
+        for (&(binding, _, _, view), mirror) in bound.iter().zip(&mirrors) {
+            let resource = match mirror {
+                Some(mirror) => wgpu::BindingResource::TextureView(mirror),
+                None => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: self.bindable(view.role, data),
                     offset: 4 * view.offset as u64,
                     size: wgpu::BufferSize::new(4 * view.len as u64), // none: the whole buffer
                 }),
-            });
+            };
+            entries.push(wgpu::BindGroupEntry { binding, resource });
         }
         let group = inner.bind_group(&wgpu::BindGroupDescriptor {
             label: Some(dispatch.kernel.name()),
             layout: &pipeline.layout,
             entries: &entries,
         });
-        Launch { pipeline, group, groups: dispatch.groups }
+        let refresh = |view: &View| Refresh::of(view, &self.buffers[&view.role], &self.mirrors[&view.role]);
+        let refresh = dispatch.refresh.iter().map(refresh).collect();
+        Launch { pipeline, group, groups: dispatch.groups, refresh }
+    }
+
+    fn bindable<'a>(&'a self, role: Role, data: &'a Uploaded) -> &'a wgpu::Buffer {
+        match role {
+            Role::Inputs => &data.inputs,
+            Role::Targets => &data.targets,
+            role => &self.buffers[&role],
+        }
+    }
+
+    /// The texture that mirrors a buffer; there is one for each that the plan reads through a mirror.
+    fn mirror<'a>(&'a self, role: Role, data: &'a Uploaded) -> &'a wgpu::Texture {
+        match (role, &data.mirror) {
+            (Role::Inputs, Some(mirror)) => mirror,
+            (role, _) => &self.mirrors[&role],
+        }
     }
 
     /// Copies what a run changes into buffers of its own.

@@ -22,6 +22,7 @@ pub(crate) struct Pace<'a> {
 }
 
 /// What a run left behind, and what it cost.
+#[derive(Default)]
 pub(crate) struct Finished {
     pub states: Vec<State>,
     /// (replicas, steps)
@@ -91,7 +92,16 @@ impl Program {
         if (pace.cancelled)() {
             return Err(Error::Cancelled);
         }
-        Ok(runner.finished)
+        Ok(std::mem::take(&mut runner.finished))
+    }
+}
+
+/// An error, or a panic in the caller's callback, leaves submits in flight: their copies must be free for the next run.
+impl Drop for Runner<'_> {
+    fn drop(&mut self) {
+        for flight in &self.flights {
+            self.program.staging.states[flight.slot].unmap();
+        }
     }
 }
 
@@ -106,23 +116,19 @@ impl<'a> Runner<'a> {
             last_landing: None,
             timed: (0, Duration::ZERO),
             running: true,
-            finished: Finished {
-                states: Vec::new(),
-                history: Vec::new(),
-                submits: 0,
-                waits: 0,
-                dispatches: 0,
-                encode: Duration::ZERO,
-                wall: Duration::ZERO,
-                step: Duration::ZERO,
-            },
+            finished: Finished::default(),
         }
     }
 
     fn encode(&mut self, encoder: &mut wgpu::CommandEncoder, launches: &[Launch], times: usize) {
         let start = Instant::now();
-        let mut pass = encoder.begin_compute_pass(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default()).forget_lifetime();
         for launch in std::iter::repeat_n(launches, times).flatten() {
+            if !launch.refresh.is_empty() {
+                drop(pass); // a copy has no place inside a pass
+                launch.refresh.iter().for_each(|copy| copy.record(encoder));
+                pass = encoder.begin_compute_pass(&Default::default()).forget_lifetime();
+            }
             let [x, y, z] = launch.groups;
             pass.set_pipeline(&launch.pipeline.pipeline);
             pass.set_bind_group(0, &launch.group, &[]);
@@ -199,9 +205,10 @@ impl<'a> Runner<'a> {
         let history = self.program.buffer(Role::History);
         encoder.copy_buffer_to_buffer(history, 0, copy, 0, copy.size().min(history.size()));
         let submission = inner.queue.submit([encoder.finish()]);
-        let signal = Signal::map(copy);
         self.finished.submits += 1;
         self.drain(pace).await?;
+        // Not before: the callback may panic, and the copy would stay mapped.
+        let signal = Signal::map(copy);
         inner.wait(Some(submission), &signal).await?;
         self.finished.waits += 1;
         self.finished.history = mapped(copy)?;

@@ -61,6 +61,7 @@ fn call(act: Activation, kernel: Kernel, cx: &Emit, layer: &Layer<'_>, accumulat
         act: act.code(),
         dims: dims.words(),
         operands: vec![layer.inputs[0].into()],
+        bases: vec![],
         groups: flat_groups(act.name(), count, cx.replicas)?,
         note: layer.label.to_owned(),
         flops: count as u64,

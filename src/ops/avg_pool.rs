@@ -1,10 +1,11 @@
 //! Mean of each window; padding counts as zeros, as in PyTorch by default.
 
-use super::window::{PoolDims, Window};
+use super::window::{PoolDims, Window, base};
 use super::{Backward, Forward, Layer, image};
 use crate::error::Result;
 use crate::kernel::Kernel;
-use crate::plan::{Call, Emit, Operand, Value, flat_groups};
+use crate::plan::{Call, Emit, Operand, Value};
+use std::mem::offset_of;
 
 /// Mean of each window; padding counts as zeros, as in PyTorch by default. Pairs are (height, width).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl AvgPool {
     }
 
     fn dims(&self, cx: &Emit, layer: &Layer<'_>, ry: u32) -> PoolDims {
-        let dims = self.window().pool_dims(cx.batch, layer.input_shapes[0], layer.shape);
+        let dims = self.window().pool_dims(layer.input_shapes[0], layer.shape);
         PoolDims { rx: cx.stride(layer.inputs[0]), ry, ..dims }
     }
 
@@ -63,7 +64,13 @@ impl AvgPool {
             act: layer.act_code(),
             dims: dims.words(),
             operands: vec![layer.inputs[0].into(), Operand::Tensor(y)],
-            groups: flat_groups("avg_pool", cx.batch * layer.len(), cx.replicas)?,
+            bases: vec![base(offset_of!(PoolDims, x0), 0)],
+            groups: Window::pool_groups(
+                "avg_pool",
+                cx.batch * layer.shape[0],
+                layer.shape[1] * layer.shape[2],
+                cx.replicas,
+            )?,
             note: layer.note(),
             flops: self.flops(cx, layer),
         });
@@ -72,6 +79,8 @@ impl AvgPool {
 
     pub(super) fn backward(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
         let Some(grad) = io.dx[0] else { return Ok(()) };
+        let [_, h, w] = *layer.input_shapes[0] else { unreachable!("a pool's input is an image") };
+        let pixels = h * w;
         let dims = PoolDims {
             accumulate: u32::from(grad.accumulate),
             ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
@@ -81,7 +90,8 @@ impl AvgPool {
             act: grad.act_code(),
             dims: dims.words(),
             operands: vec![layer.inputs[0].into(), Operand::Tensor(io.dy), Operand::Tensor(grad.tensor)],
-            groups: flat_groups("avg_pool", cx.batch * layer.input_len(0), cx.replicas)?,
+            bases: vec![base(offset_of!(PoolDims, x0), 0), base(offset_of!(PoolDims, dy0), 1)],
+            groups: Window::pool_groups("avg_pool", cx.batch * layer.shape[0], pixels, cx.replicas)?,
             note: grad.note(layer.label),
             flops: self.flops(cx, layer),
         });

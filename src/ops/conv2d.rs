@@ -1,11 +1,12 @@
 //! 2-D convolution: weights of shape (out, in, height, width) as in PyTorch.
 
 use super::window::Window;
-use super::{Backward, Fill, Forward, Layer, ParamSpec, image};
+use super::{Backward, Fill, Forward, Layer, ParamSpec, base, image, weights};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::layout::dims;
-use crate::plan::{Call, Emit, Operand, Value, check_turns, slices, tile_groups};
+use crate::plan::{Call, Emit, Operand, Profile, Tile, Value, check_turns, sliced, slices};
+use std::mem::offset_of;
 
 /// 2-D convolution over (channels, height, width). Pairs are (height, width).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ dims! {
     Dims {
         b: u32, c: u32, h: u32, w: u32, o: u32, oh: u32, ow: u32, kh: u32, kw: u32, sh: u32, sw: u32, ph: u32,
         pw: u32, dh: u32, dw: u32, slices: u32, slice_b: u32, rx: u32, ry: u32, rp: u32, rdw: u32, rdb: u32,
-        accumulate: u32, has_bias: u32, replicas: u32,
+        accumulate: u32, has_bias: u32, replicas: u32, x0: u32, w0: u32, bias0: u32, dy0: u32,
     }
 }
 
@@ -112,6 +113,8 @@ impl Conv2d {
             rp: cx.param_stride(),
             has_bias: u32::from(self.bias),
             replicas: cx.replicas as u32,
+            w0: (cx.params.slots[layer.params[0]].offset / 4) as u32,
+            bias0: (cx.params.slots[layer.params[layer.params.len() - 1]].offset / 4) as u32,
             ..Dims::default()
         }
     }
@@ -119,6 +122,12 @@ impl Conv2d {
     /// Weights of one output channel: the terms of one output's sum.
     fn filter_len(&self, layer: &Layer<'_>) -> usize {
         layer.input_shapes[0][0] * self.kernel[0] * self.kernel[1]
+    }
+
+    /// Do the broadcast kernels take this layer? They take the pixels of a plane four at a time.
+    fn broadcasts(&self, cx: &Emit, layer: &Layer<'_>) -> bool {
+        let whole = |shape: &[usize]| (shape[1] * shape[2]).is_multiple_of(4);
+        cx.profile != Profile::Portable && whole(layer.input_shapes[0]) && whole(layer.shape)
     }
 
     fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
@@ -129,22 +138,21 @@ impl Conv2d {
         check_turns("conv2d", self.filter_len(layer) as u64)?;
         let y = cx.tensor(cx.batch * layer.len());
         let dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
-        let weight = layer.params[0];
-        let bias = *layer.params.last().unwrap_or(&weight); // without a bias: bound, never read
         let pixels = cx.batch * layer.shape[1] * layer.shape[2];
+        let (kernel, tile) = match self.broadcasts(cx, layer) {
+            true => (Kernel::Conv2dBroadcast, Tile::BROADCAST),
+            false => (Kernel::Conv2d, Tile::REGISTERS),
+        };
+        let mut operands = vec![Operand::State, Operand::Order, layer.inputs[0].into()];
+        operands.extend(weights(kernel == Kernel::Conv2dBroadcast, layer));
+        operands.push(Operand::Tensor(y));
         cx.call(Call {
-            kernel: Kernel::Conv2d,
+            kernel,
             act: layer.act_code(),
             dims: dims.words(),
-            operands: vec![
-                Operand::State,
-                Operand::Order,
-                layer.inputs[0].into(),
-                Operand::Param(weight),
-                Operand::Param(bias),
-                Operand::Tensor(y),
-            ],
-            groups: tile_groups("conv2d", pixels, self.out, cx.replicas)?,
+            operands,
+            bases: vec![base(offset_of!(Dims, x0), 2)],
+            groups: tile.groups("conv2d", pixels, self.out, cx.replicas)?,
             note: layer.note(),
             flops: self.flops(cx, layer),
         });
@@ -158,7 +166,11 @@ impl Conv2d {
 
     fn weight_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
         let filter = self.filter_len(layer);
-        let tiles = filter.div_ceil(64) * self.out.div_ceil(64);
+        let (kernel, tile) = match self.broadcasts(cx, layer) {
+            true => (Kernel::Conv2dDwBroadcast, Tile::BROADCAST),
+            false => (Kernel::Conv2dDw, Tile::REGISTERS),
+        };
+        let tiles = tile.count(filter, self.out);
         let turns = 1 + layer.shape[1] * (1 + layer.shape[2]); // of the loops over oh and ow, an image
         let (slices, slice_b) = slices("conv2d", tiles, cx.batch, turns as u64)?;
         let weight = layer.params[0];
@@ -173,7 +185,7 @@ impl Conv2d {
             ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
         };
         cx.call(Call {
-            kernel: Kernel::Conv2dDw,
+            kernel,
             act: 0,
             dims: dims.words(),
             operands: vec![
@@ -184,8 +196,9 @@ impl Conv2d {
                 Operand::Grad(weight),
                 Operand::Grad(bias),
             ],
-            groups: tile_groups("conv2d", filter, self.out, slices * cx.replicas)?,
-            note: format!("{}, {slices} slices", layer.label),
+            bases: vec![base(offset_of!(Dims, x0), 2), base(offset_of!(Dims, dy0), 3)],
+            groups: tile.groups("conv2d", filter, self.out, slices * cx.replicas)?,
+            note: sliced(layer.label, slices),
             flops: self.flops(cx, layer),
         });
         Ok(())
@@ -195,21 +208,26 @@ impl Conv2d {
         let Some(grad) = io.dx[0] else { return Ok(()) };
         check_turns("conv2d", (self.out * self.kernel[0] * self.kernel[1]) as u64)?;
         let input = layer.input_shapes[0];
+        let (kernel, tile) = match self.broadcasts(cx, layer) {
+            true => (Kernel::Conv2dDxBroadcast, Tile::BROADCAST),
+            false => (Kernel::Conv2dDx, Tile::REGISTERS),
+        };
         let dims = Dims {
             accumulate: u32::from(grad.accumulate),
             ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
         };
         cx.call(Call {
-            kernel: Kernel::Conv2dDx,
+            kernel,
             act: grad.act_code(),
             dims: dims.words(),
             operands: vec![
                 layer.inputs[0].into(),
-                Operand::Param(layer.params[0]),
+                weights(kernel == Kernel::Conv2dDxBroadcast, layer)[0],
                 Operand::Tensor(io.dy),
                 Operand::Tensor(grad.tensor),
             ],
-            groups: tile_groups("conv2d", cx.batch * input[1] * input[2], input[0], cx.replicas)?,
+            bases: vec![base(offset_of!(Dims, x0), 0), base(offset_of!(Dims, dy0), 2)],
+            groups: tile.groups("conv2d", cx.batch * input[1] * input[2], input[0], cx.replicas)?,
             note: grad.note(layer.label),
             flops: self.flops(cx, layer),
         });

@@ -30,6 +30,7 @@ pub(super) fn emit(cx: &mut Emit, z: TensorId, classes: usize) -> Result<LossTen
             Operand::Tensor(dz),
             Operand::Tensor(rows),
         ],
+        bases: vec![],
         groups: flat_groups("cross_entropy", cx.batch, cx.replicas)?,
         note: format!("loss and its gradient, {classes} classes"),
         flops: 5 * (cx.batch * classes) as u64,

@@ -16,6 +16,7 @@ pub(crate) fn gather(cx: &mut Emit, features: usize) -> Result<TensorId> {
         act: 0,
         dims: dims.words(),
         operands: vec![Operand::State, Operand::Order, Operand::Inputs, Operand::Tensor(y)],
+        bases: vec![],
         groups: flat_groups("gather", count, cx.replicas)?,
         note: "the batch".into(),
         flops: 0,

@@ -1,10 +1,11 @@
 //! Fully connected layer: `y = x w^T + bias`, w of shape (out, in) as in PyTorch.
 
-use super::{Backward, Fill, Forward, Layer, ParamSpec, dims_text};
+use super::{Backward, Fill, Forward, Layer, ParamSpec, base, dims_text, weights};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::layout::dims;
-use crate::plan::{Call, Emit, Operand, Value, check_turns, slices, tile_groups};
+use crate::plan::{Call, Emit, Operand, Profile, Tile, Value, check_turns, sliced, slices};
+use std::mem::offset_of;
 
 /// Fully connected layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Linear {
 dims! {
     Dims {
         b: u32, i: u32, o: u32, rx: u32, ry: u32, rp: u32, rdw: u32, rdb: u32, slices: u32, slice_b: u32,
-        accumulate: u32, has_bias: u32, replicas: u32,
+        accumulate: u32, has_bias: u32, replicas: u32, x0: u32, w0: u32, bias0: u32, dy0: u32,
     }
 }
 
@@ -59,8 +60,15 @@ impl Linear {
             slices: 1,
             has_bias: u32::from(self.bias),
             replicas: cx.replicas as u32,
+            w0: (cx.params.slots[layer.params[0]].offset / 4) as u32,
+            bias0: (cx.params.slots[layer.params[layer.params.len() - 1]].offset / 4) as u32,
             ..Dims::default()
         }
+    }
+
+    /// Do the broadcast kernels take this layer? They read rows and columns four at a time.
+    fn broadcasts(&self, cx: &Emit, layer: &Layer<'_>) -> bool {
+        cx.profile != Profile::Portable && layer.input_len(0).is_multiple_of(4) && self.out.is_multiple_of(4)
     }
 
     fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
@@ -71,21 +79,20 @@ impl Linear {
         check_turns("linear", layer.input_len(0) as u64)?;
         let y = cx.tensor(cx.batch * self.out);
         let dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
-        let weight = layer.params[0];
-        let bias = *layer.params.last().unwrap_or(&weight); // without a bias: bound, never read
+        let (kernel, tile) = match self.broadcasts(cx, layer) {
+            true => (Kernel::LinearBroadcast, Tile::BROADCAST),
+            false => (Kernel::Linear, Tile::REGISTERS),
+        };
+        let mut operands = vec![Operand::State, Operand::Order, layer.inputs[0].into()];
+        operands.extend(weights(kernel == Kernel::LinearBroadcast, layer));
+        operands.push(Operand::Tensor(y));
         cx.call(Call {
-            kernel: Kernel::Linear,
+            kernel,
             act: layer.act_code(),
             dims: dims.words(),
-            operands: vec![
-                Operand::State,
-                Operand::Order,
-                layer.inputs[0].into(),
-                Operand::Param(weight),
-                Operand::Param(bias),
-                Operand::Tensor(y),
-            ],
-            groups: tile_groups("linear", self.out, cx.batch, cx.replicas)?,
+            operands,
+            bases: vec![base(offset_of!(Dims, x0), 2)],
+            groups: tile.groups("linear", self.out, cx.batch, cx.replicas)?,
             note: layer.note(),
             flops: self.flops(cx, layer),
         });
@@ -99,7 +106,11 @@ impl Linear {
 
     fn weight_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
         let inputs = layer.input_len(0);
-        let tiles = inputs.div_ceil(64) * self.out.div_ceil(64);
+        let (kernel, tile) = match self.broadcasts(cx, layer) {
+            true => (Kernel::LinearDwBroadcast, Tile::BROADCAST),
+            false => (Kernel::LinearDw, Tile::REGISTERS),
+        };
+        let tiles = tile.count(inputs, self.out);
         let (slices, slice_b) = slices("linear", tiles, cx.batch, 1)?;
         let weight = layer.params[0];
         let bias = *layer.params.last().unwrap_or(&weight);
@@ -113,7 +124,7 @@ impl Linear {
             ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
         };
         cx.call(Call {
-            kernel: Kernel::LinearDw,
+            kernel,
             act: 0,
             dims: dims.words(),
             operands: vec![
@@ -124,8 +135,9 @@ impl Linear {
                 Operand::Grad(weight),
                 Operand::Grad(bias),
             ],
-            groups: tile_groups("linear", inputs, self.out, slices * cx.replicas)?,
-            note: format!("{}, {slices} slices", layer.label),
+            bases: vec![base(offset_of!(Dims, x0), 2), base(offset_of!(Dims, dy0), 3)],
+            groups: tile.groups("linear", inputs, self.out, slices * cx.replicas)?,
+            note: sliced(layer.label, slices),
             flops: self.flops(cx, layer),
         });
         Ok(())
@@ -134,21 +146,26 @@ impl Linear {
     fn input_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
         let Some(grad) = io.dx[0] else { return Ok(()) };
         check_turns("linear", self.out as u64)?;
+        let (kernel, tile) = match self.broadcasts(cx, layer) {
+            true => (Kernel::LinearDxBroadcast, Tile::BROADCAST),
+            false => (Kernel::LinearDx, Tile::REGISTERS),
+        };
         let dims = Dims {
             accumulate: u32::from(grad.accumulate),
             ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
         };
         cx.call(Call {
-            kernel: Kernel::LinearDx,
+            kernel,
             act: grad.act_code(),
             dims: dims.words(),
             operands: vec![
                 layer.inputs[0].into(),
-                Operand::Param(layer.params[0]),
+                weights(kernel == Kernel::LinearDxBroadcast, layer)[0],
                 Operand::Tensor(io.dy),
                 Operand::Tensor(grad.tensor),
             ],
-            groups: tile_groups("linear", layer.input_len(0), cx.batch, cx.replicas)?,
+            bases: vec![base(offset_of!(Dims, x0), 0), base(offset_of!(Dims, dy0), 2)],
+            groups: tile.groups("linear", layer.input_len(0), cx.batch, cx.replicas)?,
             note: grad.note(layer.label),
             flops: self.flops(cx, layer),
         });

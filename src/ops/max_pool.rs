@@ -1,10 +1,11 @@
 //! Largest element of each window; padding never wins.
 
-use super::window::{PoolDims, Window};
+use super::window::{PoolDims, Window, base};
 use super::{Backward, Forward, Layer, image};
 use crate::error::Result;
 use crate::kernel::Kernel;
-use crate::plan::{Call, Emit, Operand, Value, flat_groups};
+use crate::plan::{Call, Emit, Operand, Value};
+use std::mem::offset_of;
 
 /// Largest element of each window; padding never wins. Pairs are (height, width).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +48,13 @@ impl MaxPool {
     }
 
     fn dims(&self, cx: &Emit, layer: &Layer<'_>, ry: u32) -> PoolDims {
-        let dims = self.window().pool_dims(cx.batch, layer.input_shapes[0], layer.shape);
+        let dims = self.window().pool_dims(layer.input_shapes[0], layer.shape);
         PoolDims { rx: cx.stride(layer.inputs[0]), ry, ..dims }
+    }
+
+    /// Does each pixel lie in one window at most? Then a window's gradient can be written by itself.
+    fn disjoint(&self) -> bool {
+        self.padding == [0; 2] && (0..2).all(|axis| self.stride[axis] >= self.kernel[axis])
     }
 
     fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
@@ -64,7 +70,13 @@ impl MaxPool {
             act: layer.act_code(),
             dims: dims.words(),
             operands: vec![layer.inputs[0].into(), Operand::Tensor(y), Operand::Tensor(saved)],
-            groups: flat_groups("max_pool", cx.batch * layer.len(), cx.replicas)?,
+            bases: vec![base(offset_of!(PoolDims, x0), 0)],
+            groups: Window::pool_groups(
+                "max_pool",
+                cx.batch * layer.shape[0],
+                layer.shape[1] * layer.shape[2],
+                cx.replicas,
+            )?,
             note: layer.note(),
             flops: self.flops(cx, layer),
         });
@@ -74,12 +86,17 @@ impl MaxPool {
     pub(super) fn backward(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
         let Some(grad) = io.dx[0] else { return Ok(()) };
         let Some(saved) = io.saved else { unreachable!("max_pool saves where each maximum stood") };
+        let [_, h, w] = *layer.input_shapes[0] else { unreachable!("a pool's input is an image") };
+        let (kernel, pixels) = match self.disjoint() {
+            true => (Kernel::MaxPoolDxDisjoint, layer.shape[1] * layer.shape[2]),
+            false => (Kernel::MaxPoolDx, h * w),
+        };
         let dims = PoolDims {
             accumulate: u32::from(grad.accumulate),
             ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
         };
         cx.call(Call {
-            kernel: Kernel::MaxPoolDx,
+            kernel,
             act: grad.act_code(),
             dims: dims.words(),
             operands: vec![
@@ -88,7 +105,14 @@ impl MaxPool {
                 Operand::Tensor(saved),
                 Operand::Tensor(grad.tensor),
             ],
-            groups: flat_groups("max_pool", cx.batch * layer.input_len(0), cx.replicas)?,
+            bases: [
+                (offset_of!(PoolDims, x0), 0),
+                (offset_of!(PoolDims, dy0), 1),
+                (offset_of!(PoolDims, arg0), 2),
+            ]
+            .map(|(offset, operand)| base(offset, operand))
+            .to_vec(),
+            groups: Window::pool_groups("max_pool", cx.batch * layer.shape[0], pixels, cx.replicas)?,
             note: grad.note(layer.label),
             flops: self.flops(cx, layer),
         });

@@ -30,6 +30,7 @@ pub(super) fn emit(cx: &mut Emit, z: TensorId, outputs: usize) -> Result<LossTen
             Operand::Tensor(dz),
             Operand::Tensor(rows),
         ],
+        bases: vec![],
         groups: flat_groups("mean_squared_error", cx.batch, cx.replicas)?,
         note: format!("loss and its gradient, {outputs} outputs"),
         flops: 3 * (cx.batch * outputs) as u64,

@@ -28,7 +28,7 @@ pub(crate) use tick::{Norm, tick};
 pub(crate) use update::{grad_norm, norm_groups, update};
 
 use crate::error::{Error, Result};
-use crate::plan::{Emit, TensorId, Value};
+use crate::plan::{Base, Emit, Operand, TensorId, Value};
 
 /// A layer of a model. Shapes are those of one sample: the batch is the run's business.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,6 +125,21 @@ impl Layer<'_> {
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
+}
+
+/// The weight and the bias of a matrix product's layer as operands: apart, or as the whole arena, where `dims` say where
+/// the two start. Without a bias the weight stands in for it: bound, never read.
+fn weights(whole: bool, layer: &Layer<'_>) -> Vec<Operand> {
+    let weight = layer.params[0];
+    match layer.params.get(1) {
+        bias if whole => vec![Operand::LayerParams(weight, bias.copied())],
+        bias => vec![Operand::Param(weight), Operand::Param(bias.copied().unwrap_or(weight))],
+    }
+}
+
+/// `dims` hold the start of an operand, in vectors of four, at this byte offset.
+fn base(offset: usize, operand: usize) -> Base {
+    Base { word: offset / 4, operand, unit: 4 }
 }
 
 /// What a forward launch leaves behind.
@@ -331,10 +346,12 @@ pub(crate) fn dims_of_every_file() -> Vec<(&'static str, &'static [&'static str]
         ("avg_pool", window::PoolDims::FIELDS),
         ("batch_norm", batch_norm::Dims::FIELDS),
         ("conv2d", conv2d::Dims::FIELDS),
+        ("conv2d_broadcast", conv2d::Dims::FIELDS),
         ("cross_entropy", cross_entropy::Dims::FIELDS),
         ("dropout", dropout::Dims::FIELDS),
         ("gather", gather::Dims::FIELDS),
         ("linear", linear::Dims::FIELDS),
+        ("linear_broadcast", linear::Dims::FIELDS),
         ("max_pool", window::PoolDims::FIELDS),
         ("mean_squared_error", mean_squared_error::Dims::FIELDS),
         ("tick", tick::Dims::FIELDS),

@@ -44,6 +44,7 @@ pub(crate) fn tick(cx: &mut Emit, rows: TensorId, accuracy: bool, norm: Norm, fl
             Operand::Schedule,
             Operand::History,
         ],
+        bases: vec![],
         groups: [1, 1, cx.replicas as u32],
         note: if flush { "the last gradient norm".into() } else { "mean loss, stop test, history".into() },
         flops: (2 * cx.batch + 2 * norms) as u64,

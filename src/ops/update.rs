@@ -10,9 +10,12 @@ dims! {
     Dims { count: u32, replicas: u32, plane: u32, rn: u32, beta2: f32, eps: f32, nesterov: u32, decoupled: u32 }
 }
 
+/// Words that one workgroup updates.
+const WORDS: usize = 1024;
+
 /// Workgroups that share one replica's parameters: the partial sums of its gradient norm.
 pub(crate) fn norm_groups(param_words: usize) -> usize {
-    (param_words / 4).div_ceil(64)
+    param_words.div_ceil(WORDS)
 }
 
 fn dims(cx: &Emit, optimizer: &Optimizer) -> Dims {
@@ -51,8 +54,11 @@ pub(crate) fn update(cx: &mut Emit, optimizer: &Optimizer) -> Result<()> {
             Operand::AllParams,
             Operand::Moments,
             Operand::Norms,
+            Operand::AllParams,
+            Operand::Moments,
         ],
-        groups: flat_groups("update", cx.params.stride / 4, cx.replicas)?,
+        bases: vec![],
+        groups: flat_groups("update", 64 * norm_groups(cx.params.stride), cx.replicas)?,
         note: format!("{optimizer}"),
         flops: (6 + 6 * optimizer.slots()) as u64 * cx.params.stride as u64,
     });
@@ -66,7 +72,8 @@ pub(crate) fn grad_norm(cx: &mut Emit, optimizer: &Optimizer) -> Result<()> {
         act: 0,
         dims: dims(cx, optimizer).words(),
         operands: vec![Operand::Blocks, Operand::AllGrads, Operand::Norms],
-        groups: flat_groups("grad_norm", cx.params.stride / 4, cx.replicas)?,
+        bases: vec![],
+        groups: flat_groups("grad_norm", 64 * norm_groups(cx.params.stride), cx.replicas)?,
         note: "norm of the gradient".into(),
         flops: 2 * cx.params.stride as u64,
     });

@@ -3,13 +3,19 @@
 use super::dims_text;
 use crate::error::{Error, Result};
 use crate::layout::dims;
+use crate::plan::{Base, Tile};
 
 dims! {
     /// Dims of `max_pool.wgsl` and of `avg_pool.wgsl`.
     PoolDims {
-        planes: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32, sh: u32, sw: u32, ph: u32, pw: u32,
-        rx: u32, ry: u32, accumulate: u32,
+        h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32, sh: u32, sw: u32, ph: u32, pw: u32,
+        rx: u32, ry: u32, accumulate: u32, x0: u32, dy0: u32, arg0: u32,
     }
+}
+
+/// `PoolDims` hold the first word of an operand at this byte offset.
+pub(super) fn base(offset: usize, operand: usize) -> Base {
+    Base { word: offset / 4, operand, unit: 1 }
 }
 
 /// A window's geometry, (height, width) each.
@@ -61,13 +67,17 @@ impl Window {
         Ok(())
     }
 
+    /// Grid over the pixels of every plane.
+    pub fn pool_groups(op: &str, planes: usize, pixels: usize, replicas: usize) -> Result<[u32; 3]> {
+        Tile(64, 1).groups(op, pixels, planes, replicas)
+    }
+
     /// Dims of a pool from `input` to `output` (channels, height, width).
-    pub fn pool_dims(&self, batch: usize, input: &[usize], output: &[usize]) -> PoolDims {
+    pub fn pool_dims(&self, input: &[usize], output: &[usize]) -> PoolDims {
         let [kh, kw] = self.kernel.map(|v| v as u32);
         let [sh, sw] = self.stride.map(|v| v as u32);
         let [ph, pw] = self.padding.map(|v| v as u32);
         PoolDims {
-            planes: (batch * input[0]) as u32,
             h: input[1] as u32,
             w: input[2] as u32,
             oh: output[1] as u32,

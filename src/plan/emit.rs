@@ -2,14 +2,27 @@
 
 use super::Dispatch;
 use crate::error::{Error, Result};
-use crate::kernel::Kernel;
+use crate::kernel::{Access, Kernel};
 use crate::layout::{Arena, Role, View, padded};
+use crate::shader::Loads;
 
 /// Turns that all loops of one invocation may take together. Mesa's CPU driver before version 25 ends an
 /// invocation's loops silently after 65,535 turns; some are left for the outer loops.
 const MAX_TURNS: u64 = 60_000;
 /// Workgroups in one dimension of a grid, WebGPU's limit.
 const MAX_GROUPS: usize = 65_535;
+
+/// Which kernels a plan uses for its matrix products, and how operands are read.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Profile {
+    /// 8 x 8 outputs in the registers of each invocation, storage buffers, no optional feature: runs everywhere.
+    #[default]
+    Portable,
+    /// 16 x 32 outputs to a subgroup of 8 lanes with the left operand broadcast, storage buffers.
+    Broadcast,
+    /// As `Broadcast`, with operands read through textures that mirror the buffers: for Mesa's CPU driver.
+    Mirrored,
+}
 
 /// A value of the plan: an activation, a gradient, a saved statistic.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -43,6 +56,8 @@ pub(crate) enum Operand {
     /// Running statistics by index.
     Buffer(usize),
     AllParams,
+    /// All parameters, of which the kernel reads a layer's weight and, if it has one, bias.
+    LayerParams(usize, Option<usize>),
     AllGrads,
     Moments,
 }
@@ -62,9 +77,19 @@ pub(crate) struct Call {
     pub act: u32,
     pub dims: Vec<u32>,
     pub operands: Vec<Operand>,
+    /// Where `dims` want to know at which place an operand starts in what it is bound to.
+    pub bases: Vec<Base>,
     pub groups: [u32; 3],
     pub note: String,
     pub flops: u64,
+}
+
+/// `dims[word]` is the start of operand `operand`, counted in `unit` words.
+#[derive(Clone, Copy)]
+pub(crate) struct Base {
+    pub word: usize,
+    pub operand: usize,
+    pub unit: usize,
 }
 
 pub(crate) struct Tensor {
@@ -83,6 +108,7 @@ pub(crate) struct GradSlot {
 pub(crate) struct Emit {
     pub batch: usize,
     pub replicas: usize,
+    pub profile: Profile,
     /// Training: batch statistics, dropout, and a backward pass to follow.
     pub training: bool,
     pub tensors: Vec<Tensor>,
@@ -147,7 +173,9 @@ impl Emit {
                 }
                 None => unreachable!("a gradient is reserved before it is bound"),
             },
-            Operand::AllParams => whole(Role::Params, self.replicas * self.params.stride),
+            Operand::AllParams | Operand::LayerParams(..) => {
+                whole(Role::Params, self.replicas * self.params.stride)
+            }
             Operand::AllGrads => whole(Role::Grads, self.grad_words),
             Operand::Moments => {
                 whole(Role::Moments, self.optimizer_slots * self.replicas * self.params.stride)
@@ -163,18 +191,69 @@ impl Emit {
         }
     }
 
+    /// Words of an operand that a launch must read or write.
+    fn traffic(&self, operand: Operand, view: &View) -> usize {
+        match operand {
+            Operand::State | Operand::Order | Operand::Inputs | Operand::Targets => 0,
+            Operand::LayerParams(weight, bias) => {
+                let len = |p: usize| self.replicas * self.params.slots[p].len;
+                len(weight) + bias.map_or(0, len)
+            }
+            _ => view.len,
+        }
+    }
+
+    fn dispatch(&self, call: &Call, places: &[(usize, usize)]) -> Dispatch {
+        let entry = call.kernel.entry();
+        let mirrored = self.profile == Profile::Mirrored && entry.has_choice();
+        let loads = if mirrored { Loads::Texture } else { Loads::Buffer };
+        let views: Vec<View> = call.operands.iter().map(|&o| self.view(o, places)).collect();
+        let mut dims = call.dims.clone();
+        if mirrored {
+            // A buffer's binding starts at the tensor; a mirror has no offset.
+            call.bases.iter().for_each(|b| dims[b.word] = (views[b.operand].offset / b.unit) as u32);
+        }
+        let words: usize = call.operands.iter().zip(&views).map(|(&o, v)| self.traffic(o, v)).sum();
+        Dispatch {
+            kernel: call.kernel,
+            act: call.act,
+            loads,
+            dims,
+            views,
+            refresh: Vec::new(),
+            groups: call.groups,
+            note: call.note.clone(),
+            flops: call.flops * self.replicas as u64,
+            bytes: 4 * words as u64,
+        }
+    }
+
     /// The finished list.
     pub fn dispatches(&self, places: &[(usize, usize)]) -> Vec<Dispatch> {
-        let dispatch = |c: &Call| Dispatch {
-            kernel: c.kernel,
-            act: c.act,
-            dims: c.dims.clone(),
-            views: c.operands.iter().map(|&o| self.view(o, places)).collect(),
-            groups: c.groups,
-            note: c.note.clone(),
-            flops: c.flops * self.replicas as u64,
-        };
-        self.calls.iter().map(dispatch).collect()
+        let mut list: Vec<Dispatch> = self.calls.iter().map(|c| self.dispatch(c, places)).collect();
+        refresh(&mut list);
+        list
+    }
+}
+
+/// Decides before which launch each mirror is brought up to date: the first that reads a value after it was written.
+fn refresh(list: &mut [Dispatch]) {
+    let mut fresh: Vec<View> = Vec::new();
+    for dispatch in list {
+        let Dispatch { kernel, loads, views, refresh, .. } = dispatch;
+        for (_, _, access, view) in kernel.entry().bound(*loads, views) {
+            let mirrored = *loads == Loads::Texture && matches!(access, Access::Load | Access::Mirror);
+            // Blocks and the dataset never change: they were mirrored when they were written.
+            if mirrored && !matches!(view.role, Role::Blocks | Role::Inputs) && !fresh.contains(view) {
+                refresh.push(*view);
+                fresh.push(*view);
+            }
+        }
+        for (_, _, access, view) in kernel.entry().bound(*loads, views) {
+            if access == Access::Write {
+                fresh.retain(|f| !f.overlaps(view));
+            }
+        }
     }
 }
 
@@ -184,9 +263,25 @@ pub(crate) fn flat_groups(op: &str, count: usize, replicas: usize) -> Result<[u3
     grid(op, [groups.min(MAX_GROUPS), groups.div_ceil(MAX_GROUPS), replicas])
 }
 
-/// Grid of a tiled kernel: 64 x 64 outputs a workgroup, `z` layers.
-pub(crate) fn tile_groups(op: &str, columns: usize, rows: usize, z: usize) -> Result<[u32; 3]> {
-    grid(op, [columns.div_ceil(64), rows.div_ceil(64), z])
+/// Outputs of one workgroup of a matrix product: (columns, rows).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Tile(pub usize, pub usize);
+
+impl Tile {
+    /// `shaders/shared/tile.wgsl`
+    pub const REGISTERS: Self = Self(64, 64);
+    /// `shaders/shared/broadcast.wgsl`
+    pub const BROADCAST: Self = Self(32, 16);
+
+    /// Grid over `columns` x `rows` outputs, `z` layers.
+    pub fn groups(self, op: &str, columns: usize, rows: usize, z: usize) -> Result<[u32; 3]> {
+        grid(op, [columns.div_ceil(self.0), rows.div_ceil(self.1), z])
+    }
+
+    /// Workgroups of one layer.
+    pub fn count(self, columns: usize, rows: usize) -> usize {
+        columns.div_ceil(self.0) * rows.div_ceil(self.1)
+    }
 }
 
 fn grid(op: &str, groups: [usize; 3]) -> Result<[u32; 3]> {
@@ -213,6 +308,11 @@ pub(crate) fn slices(op: &str, tiles: usize, units: usize, turns: u64) -> Result
     let wanted = TARGET.div_ceil(tiles).min(16).max(units.div_ceil(most)).clamp(1, units);
     let size = units.div_ceil(wanted);
     Ok((units.div_ceil(size), size))
+}
+
+/// "conv2d 1: ..., 4 slices", for the note of a weight gradient.
+pub(crate) fn sliced(label: &str, slices: usize) -> String {
+    if slices > 1 { format!("{label}, {slices} slices") } else { label.to_owned() }
 }
 
 /// Refuses a loop of more turns than every driver is known to take.
@@ -251,6 +351,6 @@ mod tests {
     fn grids_wrap_and_are_refused_past_the_limit() {
         assert_eq!(flat_groups("test", 64 * 65_535, 2).unwrap(), [65_535, 1, 2]);
         assert_eq!(flat_groups("test", 64 * 65_535 + 1, 2).unwrap(), [65_535, 2, 2]);
-        assert!(tile_groups("test", 64 * 65_536, 1, 1).is_err());
+        assert!(Tile::REGISTERS.groups("test", 64 * 65_536, 1, 1).is_err());
     }
 }

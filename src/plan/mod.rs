@@ -4,13 +4,15 @@ mod emit;
 mod place;
 mod print;
 
+pub use emit::Profile;
 pub(crate) use emit::{
-    Call, Emit, GradSlot, Operand, TensorId, Value, check_turns, flat_groups, slices, tile_groups,
+    Base, Call, Emit, GradSlot, Operand, TensorId, Tile, Value, check_turns, flat_groups, sliced, slices,
 };
 pub(crate) use place::place;
 
-use crate::kernel::Kernel;
+use crate::kernel::{Access, Kernel};
 use crate::layout::{Arena, Role, View};
+use crate::shader::Loads;
 
 /// One kernel launch, the same in every step.
 #[derive(Clone, Debug)]
@@ -19,25 +21,25 @@ pub struct Dispatch {
     pub kernel: Kernel,
     /// The fused activation's code (`ACT` in the shaders), 0 for none.
     pub(crate) act: u32,
+    /// How its operands are read.
+    pub(crate) loads: Loads,
     /// The kernel's `Dims`, word by word.
     pub(crate) dims: Vec<u32>,
     /// What is bound, in the order of the kernel table.
     pub views: Vec<View>,
+    /// What must first be copied to the textures that mirror it.
+    pub refresh: Vec<View>,
     /// Workgroups in x, y, z.
     pub groups: [u32; 3],
     /// The layer, its shapes, what was fused.
     pub note: String,
     /// Arithmetic of one launch: a multiply-add counts as two.
     pub flops: u64,
+    /// Bytes that one launch must at least read and write: each tensor once, the dataset left out.
+    pub bytes: u64,
 }
 
 impl Dispatch {
-    /// Bytes that the launch must at least read and write: each bound tensor once.
-    pub fn bytes(&self) -> u64 {
-        let counts = |v: &&View| !matches!(v.role, Role::State | Role::Order | Role::Inputs | Role::Targets);
-        self.views.iter().filter(counts).map(|v| 4 * v.len as u64).sum()
-    }
-
     /// Does the kernel gather its batch from the dataset?
     pub(crate) fn reads_inputs(&self) -> bool {
         self.views.iter().any(|v| v.role == Role::Inputs)
@@ -65,6 +67,8 @@ pub struct Plan {
     pub batch: usize,
     /// Copies of the model that are trained side by side.
     pub replicas: usize,
+    /// Which kernels were chosen.
+    pub profile: Profile,
     pub(crate) params: Vec<ParamSlot>,
     pub(crate) param_arena: Arena,
     /// Names and places of the running statistics.
@@ -93,5 +97,18 @@ impl Plan {
     /// Bytes of each role's buffer, replicas included; the dataset and the run's own tables are not in it.
     pub fn memory(&self) -> Vec<(Role, u64)> {
         self.sizes.iter().map(|&(role, words)| (role, 4 * words as u64)).collect()
+    }
+
+    /// The buffers that some dispatch reads through a mirror.
+    pub(crate) fn mirrors(&self) -> Vec<Role> {
+        let mirrored = |d: &Dispatch| -> Vec<Role> {
+            let bound = d.kernel.entry().bound(d.loads, &d.views);
+            let read = |a: Access| d.loads == Loads::Texture && matches!(a, Access::Load | Access::Mirror);
+            bound.filter(|b| read(b.2)).map(|b| b.3.role).collect()
+        };
+        let mut roles: Vec<Role> = self.step.iter().chain(&self.eval).flat_map(mirrored).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        roles
     }
 }

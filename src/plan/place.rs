@@ -7,16 +7,19 @@ use std::ops::Range;
 
 /// The tensors that a launch reads and those that it writes.
 fn touched(call: &Call, access: Access) -> impl Iterator<Item = TensorId> + '_ {
-    call.operands.iter().zip(call.kernel.entry().bindings).filter_map(move |(operand, binding)| match operand
-    {
-        Operand::Tensor(t) if binding.2 == access => Some(*t),
+    // A load is a read, whether from the buffer or from its mirror.
+    let kind = |a: Access| if a == Access::Load { Access::Read } else { a };
+    let pairs = call.operands.iter().zip(call.kernel.entry().bindings);
+    pairs.filter_map(move |(operand, binding)| match operand {
+        Operand::Tensor(t) if kind(binding.2) == access => Some(*t),
         _ => None,
     })
 }
 
 /// First and last launch that touches each tensor.
 fn lifetimes(calls: &[Call], tensors: usize) -> Vec<Range<usize>> {
-    let mut lives = vec![usize::MAX..0; tensors];
+    let never = Range { start: usize::MAX, end: 0 };
+    let mut lives = vec![never; tensors];
     for (i, call) in calls.iter().enumerate() {
         for t in touched(call, Access::Read).chain(touched(call, Access::Write)) {
             lives[t.0].start = lives[t.0].start.min(i);
@@ -47,24 +50,26 @@ fn colours(calls: &[Call], tensors: usize) -> Vec<usize> {
 }
 
 /// Puts every tensor somewhere: (colour, offset) of each, and the words that each colour needs. Tensors that are
-/// never needed at the same time may share their place.
+/// never needed at the same time may share their place. Each starts at a multiple of `align` words.
 pub(crate) fn place(
     calls: &[Call],
     tensors: &[Tensor],
     replicas: usize,
+    align: usize,
 ) -> (Vec<(usize, usize)>, Vec<usize>) {
+    let size = |t: &Tensor| (replicas * padded(t.len)).next_multiple_of(align);
     let lives = lifetimes(calls, tensors.len());
     let colours = colours(calls, tensors.len());
     let mut places: Vec<(usize, usize)> = Vec::with_capacity(tensors.len());
     let mut sizes = vec![0; colours.iter().map(|c| c + 1).max().unwrap_or(0)];
     for (t, tensor) in tensors.iter().enumerate() {
-        let words = replicas * padded(tensor.len);
+        let words = size(tensor);
         // What is in the way: earlier tensors of this colour that live at the same time, by offset.
         let mut taken: Vec<Range<usize>> = (0..t)
             .filter(|&o| {
                 colours[o] == colours[t] && lives[o].start < lives[t].end && lives[t].start < lives[o].end
             })
-            .map(|o| places[o].1..places[o].1 + replicas * padded(tensors[o].len))
+            .map(|o| places[o].1..places[o].1 + size(&tensors[o]))
             .collect();
         taken.sort_by_key(|r| r.start);
         let mut offset = 0;
@@ -92,6 +97,7 @@ mod tests {
             act: 0,
             dims: vec![],
             operands: vec![operand(x), operand(y)],
+            bases: vec![],
             groups: [1; 3],
             note: String::new(),
             flops: 0,
@@ -103,7 +109,7 @@ mod tests {
     fn a_chain_needs_two_colours_and_reuses_them() {
         let calls = chain(&[(0, 1), (1, 2), (2, 3), (3, 4)]);
         let tensors: Vec<_> = (0..5).map(|_| Tensor { len: 100 }).collect();
-        let (places, sizes) = place(&calls, &tensors, 1);
+        let (places, sizes) = place(&calls, &tensors, 1, 64);
         assert_eq!(places.iter().map(|p| p.0).collect::<Vec<_>>(), [0, 1, 0, 1, 0]);
         // Tensor 0 is dead when 2 is written: one place serves both.
         assert_eq!(places[0].1, places[2].1);
@@ -115,7 +121,7 @@ mod tests {
         let links = [(0, 1), (1, 2), (0, 3), (3, 4), (2, 5), (4, 6), (5, 0), (6, 1)];
         let calls = chain(&links);
         let tensors: Vec<_> = (0..7).map(|i| Tensor { len: 50 + 37 * i }).collect();
-        let (places, _) = place(&calls, &tensors, 3);
+        let (places, _) = place(&calls, &tensors, 3, 64);
         let lives = lifetimes(&calls, 7);
         for (x, y) in links {
             assert_ne!(places[x].0, places[y].0);

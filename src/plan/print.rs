@@ -33,12 +33,12 @@ fn rows(f: &mut fmt::Formatter<'_>, list: &[Dispatch], bindings: bool) -> fmt::R
             d.kernel.name(),
             format!("{x}x{y}x{z}"),
             si(d.flops as f64),
-            si(d.bytes() as f64),
+            si(d.bytes as f64),
             d.note
         )?;
         if bindings {
-            let named = d.kernel.entry().bindings.iter().zip(&d.views);
-            let named: Vec<_> = named.map(|(b, v)| format!("{}={}", b.1, range(v))).collect();
+            let bound = d.kernel.entry().bound(d.loads, &d.views);
+            let named: Vec<_> = bound.map(|(_, name, _, view)| format!("{name}={}", range(view))).collect();
             writeln!(f, "     {}", named.join(" "))?;
         }
     }
@@ -56,7 +56,7 @@ impl fmt::Display for Plan {
             rows(f, &self.eval, true)?;
         }
         let flops: u64 = self.step.iter().map(|d| d.flops).sum();
-        let bytes: u64 = self.step.iter().map(Dispatch::bytes).sum();
+        let bytes: u64 = self.step.iter().map(|d| d.bytes).sum();
         writeln!(
             f,
             "\n{}FLOP and {}B a step; {} parameters",

@@ -1,0 +1,176 @@
+// Fully connected layer for devices where workgroup memory is slow and a subgroup has 8 lanes: linear.wgsl's formulas.
+//   linear_broadcast, linear_dx_broadcast, linear_dw_broadcast
+// Needs I and O to be multiples of four. Launch: 16 x 32 outputs a workgroup of one subgroup: x over columns, y over rows,
+// z the replica (linear_dw_broadcast: replica * slices + slice).
+// Edges: rows and columns past the end are computed from clamped loads and not stored: every lane must take part.
+#import state
+#import activation
+#import broadcast
+#import pick
+#import load
+
+struct Dims {
+    b: u32,
+    i: u32,
+    o: u32,
+    rx: u32, // as in linear.wgsl
+    ry: u32,
+    rp: u32,
+    rdw: u32,
+    rdb: u32,
+    slices: u32,
+    slice_b: u32,
+    accumulate: u32,
+    has_bias: u32,
+    replicas: u32,
+    x0: u32, // first vector of each tensor in what it is read from
+    w0: u32,
+    bias0: u32,
+    dy0: u32,
+}
+
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<uniform> state: array<State, MAX_REPLICAS>;
+@group(0) @binding(2) var<storage, read> order: array<u32>;
+// 3 x (B, I), 4 w (O, I) and, from bias0, bias (O), 7 dy (B, O): by load
+@group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>;  // (B, O)
+@group(0) @binding(8) var<storage, read_write> dx: array<vec4<f32>>; // (B, I)
+@group(0) @binding(9) var<storage, read_write> dw: array<vec4<f32>>; // (slices, replicas, O, I)
+@group(0) @binding(10) var<storage, read_write> dbias: array<f32>;   // (slices, replicas, O)
+#import source4
+
+@compute @workgroup_size(8)
+fn linear_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let r = wid.z;
+    let row = wid.y * 16u;
+    let col = wid.x * 32u + 4u * lane;
+    let depth = dims.i >> 2u;
+    let x_lo = source4_row(r, min(row + lane, dims.b - 1u), depth);
+    let x_hi = source4_row(r, min(row + 8u + lane, dims.b - 1u), depth);
+    let c = min(col, dims.o - 4u);
+    let w0 = dims.w0 + (r * dims.rp >> 2u) + c * depth;
+    let s = scaling(r);
+    var t: Rows;
+    for (var k = 0u; k < depth; k++) {
+        let lo = source4(s, x_lo + k);
+        let hi = source4(s, x_hi + k);
+        let a = w4(w0 + k);
+        let b = w4(w0 + depth + k);
+        let c = w4(w0 + 2u * depth + k);
+        let d = w4(w0 + 3u * depth + k);
+        rows_add(&t, lo.x, hi.x, vec4<f32>(a.x, b.x, c.x, d.x));
+        rows_add(&t, lo.y, hi.y, vec4<f32>(a.y, b.y, c.y, d.y));
+        rows_add(&t, lo.z, hi.z, vec4<f32>(a.z, b.z, c.z, d.z));
+        rows_add(&t, lo.w, hi.w, vec4<f32>(a.w, b.w, c.w, d.w));
+    }
+    if col >= dims.o {
+        return;
+    }
+    var offset = vec4<f32>();
+    if dims.has_bias == 1u {
+        offset = w4(dims.bias0 + (r * dims.rp + col >> 2u));
+    }
+    let out = r * dims.ry + row * dims.o + col >> 2u;
+    let step = dims.o >> 2u;
+    let rows = min(16u, dims.b - row);
+    for (var i = 0u; i < rows; i++) {
+        y[out + i * step] = apply4(rows_row(&t, i) + offset);
+    }
+}
+
+@compute @workgroup_size(8)
+fn linear_dx_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let r = wid.z;
+    let row = wid.y * 16u;
+    let col = wid.x * 32u + 4u * lane;
+    let depth = dims.o >> 2u;
+    let dy0 = dims.dy0 + (r * dims.ry >> 2u);
+    let dy_lo = dy0 + min(row + lane, dims.b - 1u) * depth;
+    let dy_hi = dy0 + min(row + 8u + lane, dims.b - 1u) * depth;
+    let width = dims.i >> 2u;
+    let w0 = dims.w0 + (r * dims.rp + min(col, dims.i - 4u) >> 2u);
+    var t: Rows;
+    for (var k = 0u; k < depth; k++) {
+        let lo = dy4(dy_lo + k);
+        let hi = dy4(dy_hi + k);
+        let at = w0 + 4u * k * width;
+        rows_add(&t, lo.x, hi.x, w4(at));
+        rows_add(&t, lo.y, hi.y, w4(at + width));
+        rows_add(&t, lo.z, hi.z, w4(at + 2u * width));
+        rows_add(&t, lo.w, hi.w, w4(at + 3u * width));
+    }
+    if col >= dims.i {
+        return;
+    }
+    let out = r * dims.rx + row * dims.i + col >> 2u;
+    let rows = min(16u, dims.b - row);
+    let x0 = dims.x0;
+    let accumulate = dims.accumulate == 1u;
+    for (var i = 0u; i < rows; i++) {
+        let at = out + i * width;
+        var v = rows_row(&t, i);
+        if ACT != 0u {
+            v *= slope4_at(bitcast<vec4<f32>>(x4(x0 + at)));
+        }
+        if accumulate {
+            v += dx[at];
+        }
+        dx[at] = v;
+    }
+}
+
+@compute @workgroup_size(8)
+fn linear_dw_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let r = wid.z / dims.slices;
+    let slice = wid.z % dims.slices;
+    let row = wid.y * 16u; // o
+    let col = wid.x * 32u + 4u * lane; // i
+    let height = dims.o >> 2u;
+    let j = lane & 3u;
+    let dy_lo = dims.dy0 + (r * dims.ry >> 2u) + min((row >> 2u) + (lane >> 2u), height - 1u);
+    let dy_hi = dims.dy0 + (r * dims.ry >> 2u) + min((row >> 2u) + 2u + (lane >> 2u), height - 1u);
+    let width = dims.i >> 2u;
+    let c = min(col >> 2u, width - 1u);
+    let end = min((slice + 1u) * dims.slice_b, dims.b);
+    let s = scaling(r);
+    var t: Rows;
+    var sum_lo = vec4<f32>();
+    var sum_hi = vec4<f32>();
+    for (var k = slice * dims.slice_b; k < end; k += 8u) {
+        // Eight rows of the batch at a time; each lane finds one of them. Rows past the end count as zero.
+        let row_x = source4_row(r, min(k + lane, end - 1u), width);
+        for (var half = 0u; half < 8u; half += 4u) {
+            let b = min(k + half + j, end - 1u) * height;
+            let there = select(0.0, 1.0, k + half + j < end);
+            let lo = dy4(dy_lo + b) * there;
+            let hi = dy4(dy_hi + b) * there;
+            sum_lo += lo;
+            sum_hi += hi;
+            for (var n = 0u; n < 4u; n++) {
+                rows_add_transposed(&t, lo, hi, n, source4(s, subgroupShuffle(row_x, half + n) + c));
+            }
+        }
+    }
+    // Over the four lanes that share rows, in a fixed tree.
+    sum_lo += subgroupShuffleXor(sum_lo, 1u);
+    sum_lo += subgroupShuffleXor(sum_lo, 2u);
+    sum_hi += subgroupShuffleXor(sum_hi, 1u);
+    sum_hi += subgroupShuffleXor(sum_hi, 2u);
+    let out = slice * dims.replicas + r;
+    if col < dims.i {
+        let first = out * dims.rdw + row * dims.i + col >> 2u;
+        let rows = min(16u, dims.o - row);
+        for (var i = 0u; i < rows; i++) {
+            dw[first + i * width] = rows_row(&t, i);
+        }
+    }
+    if wid.x == 0u && dims.has_bias == 1u {
+        let at = row + 4u * (lane >> 2u) + j;
+        if at < dims.o {
+            dbias[out * dims.rdb + at] = sum_lo[j];
+        }
+        if at + 8u < dims.o {
+            dbias[out * dims.rdb + at + 8u] = sum_hi[j];
+        }
+    }
+}

@@ -1,0 +1,88 @@
+// A 16 x 32 tile of a matrix product by one subgroup of 8 lanes, without workgroup memory: lane l holds columns 4l to
+// 4l + 3 of every row. The 16 values of the left operand are spread over the lanes and broadcast, so that one step costs a
+// lane 2 loads of the left operand, 1 vector of the right, and 64 multiply-adds. Every lane must take part.
+struct Rows {
+    r0: vec4<f32>,
+    r1: vec4<f32>,
+    r2: vec4<f32>,
+    r3: vec4<f32>,
+    r4: vec4<f32>,
+    r5: vec4<f32>,
+    r6: vec4<f32>,
+    r7: vec4<f32>,
+    r8: vec4<f32>,
+    r9: vec4<f32>,
+    r10: vec4<f32>,
+    r11: vec4<f32>,
+    r12: vec4<f32>,
+    r13: vec4<f32>,
+    r14: vec4<f32>,
+    r15: vec4<f32>,
+}
+
+// t += a b^T for one k. Lane l brings row l of a in a_lo and row l + 8 in a_hi, and its four columns of b.
+fn rows_add(t: ptr<function, Rows>, a_lo: f32, a_hi: f32, b: vec4<f32>) {
+    (*t).r0 += subgroupBroadcast(a_lo, 0u) * b;
+    (*t).r1 += subgroupBroadcast(a_lo, 1u) * b;
+    (*t).r2 += subgroupBroadcast(a_lo, 2u) * b;
+    (*t).r3 += subgroupBroadcast(a_lo, 3u) * b;
+    (*t).r4 += subgroupBroadcast(a_lo, 4u) * b;
+    (*t).r5 += subgroupBroadcast(a_lo, 5u) * b;
+    (*t).r6 += subgroupBroadcast(a_lo, 6u) * b;
+    (*t).r7 += subgroupBroadcast(a_lo, 7u) * b;
+    (*t).r8 += subgroupBroadcast(a_hi, 0u) * b;
+    (*t).r9 += subgroupBroadcast(a_hi, 1u) * b;
+    (*t).r10 += subgroupBroadcast(a_hi, 2u) * b;
+    (*t).r11 += subgroupBroadcast(a_hi, 3u) * b;
+    (*t).r12 += subgroupBroadcast(a_hi, 4u) * b;
+    (*t).r13 += subgroupBroadcast(a_hi, 5u) * b;
+    (*t).r14 += subgroupBroadcast(a_hi, 6u) * b;
+    (*t).r15 += subgroupBroadcast(a_hi, 7u) * b;
+}
+
+// The same where the left operand's rows are contiguous: lane l = 4 q + j brings, for the j-th of four k, rows 4q to 4q + 3
+// in a_lo and rows 8 + 4q to 11 + 4q in a_hi. Adds the term of the j-th k.
+fn rows_add_transposed(t: ptr<function, Rows>, a_lo: vec4<f32>, a_hi: vec4<f32>, j: u32, b: vec4<f32>) {
+    let a0 = subgroupShuffle(a_lo, j);
+    (*t).r0 += a0.x * b;
+    (*t).r1 += a0.y * b;
+    (*t).r2 += a0.z * b;
+    (*t).r3 += a0.w * b;
+    let a1 = subgroupShuffle(a_lo, 4u + j);
+    (*t).r4 += a1.x * b;
+    (*t).r5 += a1.y * b;
+    (*t).r6 += a1.z * b;
+    (*t).r7 += a1.w * b;
+    let a2 = subgroupShuffle(a_hi, j);
+    (*t).r8 += a2.x * b;
+    (*t).r9 += a2.y * b;
+    (*t).r10 += a2.z * b;
+    (*t).r11 += a2.w * b;
+    let a3 = subgroupShuffle(a_hi, 4u + j);
+    (*t).r12 += a3.x * b;
+    (*t).r13 += a3.y * b;
+    (*t).r14 += a3.z * b;
+    (*t).r15 += a3.w * b;
+}
+
+// Row i. By selects: a switch costs a CPU driver a branch a case.
+fn rows_row(t: ptr<function, Rows>, i: u32) -> vec4<f32> {
+    let b0 = (i & 1u) == 1u;
+    let b1 = (i & 2u) == 2u;
+    let b2 = (i & 4u) == 4u;
+    let p0 = select((*t).r0, (*t).r1, b0);
+    let p1 = select((*t).r2, (*t).r3, b0);
+    let p2 = select((*t).r4, (*t).r5, b0);
+    let p3 = select((*t).r6, (*t).r7, b0);
+    let p4 = select((*t).r8, (*t).r9, b0);
+    let p5 = select((*t).r10, (*t).r11, b0);
+    let p6 = select((*t).r12, (*t).r13, b0);
+    let p7 = select((*t).r14, (*t).r15, b0);
+    let q0 = select(p0, p1, b1);
+    let q1 = select(p2, p3, b1);
+    let q2 = select(p4, p5, b1);
+    let q3 = select(p6, p7, b1);
+    let h0 = select(q0, q1, b2);
+    let h1 = select(q2, q3, b2);
+    return select(h0, h1, i >= 8u);
+}

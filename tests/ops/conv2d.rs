@@ -1,0 +1,125 @@
+//! Convolutions with every stride, padding and dilation, on images down to one pixel.
+
+use super::{Gradients, Oracle, check_op};
+use crate::common::{fill, widened};
+use crate::reference;
+use rangefinder::{Conv2d, Op};
+
+/// The layer of the engine that the oracle's shape describes.
+pub fn layer(shape: &reference::conv2d::Conv2d, bias: bool) -> Op {
+    Op::Conv2d(Conv2d {
+        out: shape.o,
+        kernel: [shape.kh, shape.kw],
+        stride: shape.stride,
+        padding: shape.padding,
+        dilation: shape.dilation,
+        bias,
+    })
+}
+
+/// The oracle of a layer with seeded weights.
+pub fn oracle(shape: reference::conv2d::Conv2d, bias: bool) -> Oracle {
+    let scale = 1.0 / ((shape.c * shape.kh * shape.kw) as f32).sqrt();
+    let mut params = vec![fill(shape.w_len(), 2, scale)];
+    if bias {
+        params.push(fill(shape.o, 3, 1.0));
+    }
+    let weight = widened(&params[0]);
+    let offset = if bias { widened(&params[1]) } else { vec![0.0; shape.o] };
+    let w = weight.clone();
+    let backward = move |dy: &[f64], x: &[f64]| {
+        let mut params = vec![shape.dw(dy, x)];
+        if bias {
+            params.push(shape.db(dy));
+        }
+        Gradients { dx: shape.dx(dy, &w), params }
+    };
+    let forward = move |x: &[f64]| shape.forward(x, &weight, &offset);
+    Oracle { params, forward: Box::new(forward), backward: Box::new(backward) }
+}
+
+/// A convolution of stride 1 without padding.
+pub const fn plain(
+    b: usize,
+    [c, h, w]: [usize; 3],
+    o: usize,
+    [kh, kw]: [usize; 2],
+) -> reference::conv2d::Conv2d {
+    reference::conv2d::Conv2d { b, c, h, w, o, kh, kw, stride: [1, 1], padding: [0, 0], dilation: [1, 1] }
+}
+
+#[track_caller]
+fn check_with(shape: reference::conv2d::Conv2d, bias: bool) {
+    let x = fill(shape.x_len(), 1, 1.0);
+    check_op(
+        &format!("{shape:?}"),
+        (&x, &[shape.c, shape.h, shape.w]),
+        &oracle(shape, bias),
+        |graph, node| graph.add(layer(&shape, bias), &[node]).unwrap(),
+    );
+}
+
+#[track_caller]
+fn check(shape: reference::conv2d::Conv2d) {
+    check_with(shape, true);
+}
+
+#[test]
+fn one_pixel() {
+    check(plain(1, [1, 1, 1], 1, [1, 1]));
+    check(plain(7, [3, 1, 1], 5, [1, 1]));
+    check(reference::conv2d::Conv2d { padding: [1, 1], ..plain(2, [1, 1, 1], 3, [3, 3]) });
+}
+
+#[test]
+fn channels_past_the_tiles() {
+    check(reference::conv2d::Conv2d { padding: [1, 1], ..plain(2, [17, 5, 7], 9, [3, 3]) });
+    check(plain(3, [1, 5, 7], 65, [3, 3]));
+    check(plain(1, [65, 3, 3], 17, [1, 1]));
+}
+
+#[test]
+fn padding() {
+    let image = plain(2, [3, 5, 7], 4, [3, 3]);
+    check(image);
+    check(reference::conv2d::Conv2d { padding: [1, 1], ..image });
+    check(reference::conv2d::Conv2d { padding: [2, 2], ..image });
+    check(reference::conv2d::Conv2d { padding: [2, 2], ..plain(2, [3, 9, 9], 2, [5, 5]) });
+}
+
+#[test]
+fn strides_that_leave_pixels_over() {
+    let image = plain(2, [3, 9, 9], 4, [3, 3]);
+    check(reference::conv2d::Conv2d { stride: [2, 2], padding: [1, 1], ..image });
+    check(reference::conv2d::Conv2d { stride: [3, 3], ..image });
+    check(reference::conv2d::Conv2d { stride: [2, 2], ..plain(3, [1, 8, 6], 2, [1, 1]) });
+}
+
+#[test]
+fn dilation() {
+    let image = plain(2, [3, 9, 9], 4, [3, 3]);
+    check(reference::conv2d::Conv2d { dilation: [2, 2], ..image });
+    check(reference::conv2d::Conv2d { dilation: [2, 2], stride: [2, 2], padding: [2, 2], ..image });
+}
+
+#[test]
+fn both_axes_different() {
+    let uneven = plain(3, [2, 7, 5], 3, [3, 1]);
+    check(reference::conv2d::Conv2d { stride: [1, 2], padding: [2, 0], ..uneven });
+    check(reference::conv2d::Conv2d {
+        stride: [3, 1],
+        padding: [0, 2],
+        dilation: [1, 2],
+        ..plain(2, [2, 9, 6], 3, [2, 4])
+    });
+}
+
+#[test]
+fn without_a_bias() {
+    check_with(reference::conv2d::Conv2d { padding: [1, 1], ..plain(2, [3, 5, 7], 4, [3, 3]) }, false);
+}
+
+#[test]
+fn many_images_in_slices() {
+    check(reference::conv2d::Conv2d { padding: [1, 1], ..plain(17, [1, 5, 5], 3, [3, 3]) });
+}

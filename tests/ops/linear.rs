@@ -1,0 +1,75 @@
+//! `y = x w^T + bias` at shapes on both sides of the tile edges: 64 a workgroup, 8 an invocation, 16 deep.
+
+use super::{Gradients, Oracle, check_op};
+use crate::common::{fill, widened};
+use crate::reference;
+use rangefinder::{Linear, Op};
+
+/// The oracle of a layer with seeded weights.
+pub fn oracle(b: usize, i: usize, o: usize, bias: bool) -> Oracle {
+    let layer = reference::linear::Linear { b, i, o };
+    let scale = 1.0 / (i as f32).sqrt();
+    let mut params = vec![fill(o * i, 2, scale)];
+    if bias {
+        params.push(fill(o, 3, 1.0));
+    }
+    let weight = widened(&params[0]);
+    let offset = if bias { widened(&params[1]) } else { vec![0.0; o] };
+    let w = weight.clone();
+    let backward = move |dy: &[f64], x: &[f64]| {
+        let mut params = vec![layer.dw(dy, x)];
+        if bias {
+            params.push(layer.db(dy));
+        }
+        Gradients { dx: layer.dx(dy, &w), params }
+    };
+    let forward = move |x: &[f64]| layer.forward(x, &weight, &offset);
+    Oracle { params, forward: Box::new(forward), backward: Box::new(backward) }
+}
+
+#[track_caller]
+fn check(b: usize, i: usize, o: usize, bias: bool) {
+    let x = fill(b * i, 1, 1.0);
+    let oracle = oracle(b, i, o, bias);
+    check_op(&format!("linear {b}x{i} to {o}"), (&x, &[i]), &oracle, |graph, node| {
+        graph.add(Op::Linear(Linear { out: o, bias }), &[node]).unwrap()
+    });
+}
+
+#[test]
+fn single_elements() {
+    check(1, 1, 1, true);
+    check(1, 7, 1, true);
+    check(1, 1, 7, true);
+    check(7, 1, 1, true);
+}
+
+#[test]
+fn inside_a_tile() {
+    check(7, 5, 3, true);
+    check(16, 8, 8, true);
+    check(9, 17, 9, true);
+}
+
+#[test]
+fn at_the_edge_of_a_tile() {
+    check(64, 64, 64, true);
+}
+
+#[test]
+fn one_past_the_edge_of_a_tile() {
+    check(65, 65, 65, true);
+    check(1, 129, 65, true);
+    check(65, 1, 129, true);
+}
+
+#[test]
+fn many_slices_of_a_long_batch() {
+    check(131, 3, 2, true);
+}
+
+#[test]
+fn without_a_bias() {
+    check(7, 65, 5, false);
+    check(3, 4, 8, false);
+}

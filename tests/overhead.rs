@@ -1,0 +1,111 @@
+//! What a step costs beside arithmetic: launches, waits, objects, the host's time.
+
+use crate::common::{block, own_gpu, train};
+use rangefinder::{
+    Dataset, Gpu, Inputs, Loss, Optimizer, Options, Plan, RangeTest, Session, Sgd, Targets, compile, digits,
+    models,
+};
+use std::time::Duration;
+
+fn plan(model: rangefinder::Result<rangefinder::Graph>) -> Plan {
+    let optimizer: Optimizer = Sgd::momentum(0.9).into();
+    compile(&model.unwrap(), Loss::CrossEntropy, &optimizer, &Options::batch(64)).unwrap()
+}
+
+/// 784-256-128-10: three layers forward, loss, three weight and two input gradients, tick, update.
+#[test]
+fn launches_of_an_mlp() {
+    let plan = plan(models::mlp(&[1, 28, 28], 10));
+    assert_eq!(plan.parameters(), 784 * 256 + 256 + 256 * 128 + 128 + 128 * 10 + 10);
+    assert!(plan.step.len() <= 13, "{} launches\n{plan}", plan.step.len());
+}
+
+/// 32 and 64 channels of 3 x 3 with pools, 128 features.
+#[test]
+fn launches_of_a_cnn() {
+    let plan = plan(models::cnn(&[1, 28, 28], 10));
+    let convolutions = 32 * 9 + 32 + 64 * 32 * 9 + 64;
+    assert_eq!(plan.parameters(), convolutions + 64 * 49 * 128 + 128 + 128 * 10 + 10);
+    assert!(plan.step.len() <= 18, "{} launches\n{plan}", plan.step.len());
+}
+
+fn mlp_on(gpu: &Gpu) -> Session {
+    let model = models::mlp(&[1, 8, 8], 10).unwrap();
+    block(Session::compile(gpu, &model, Loss::CrossEntropy, Sgd::momentum(0.9), Options::batch(32))).unwrap()
+}
+
+/// The objects are counted for the whole device: this test has one of its own.
+#[test]
+fn nothing_is_made_after_the_first_run() {
+    let gpu = own_gpu();
+    let mut session = mlp_on(&gpu);
+    let data = digits();
+    let first = train(&mut session, &data, &[0.01; 100]).cost;
+    assert_eq!(first.waits, 1, "the host waits once, for the result");
+    assert_eq!(first.dispatches_per_step, session.plan().step.len());
+    let made = gpu.made();
+    assert!(made.pipelines > 0 && made.buffers > 0 && made.bind_groups > 0, "{made:?}");
+
+    let second = train(&mut session, &data, &[0.01; 100]).cost;
+    train(&mut session, &data, &[0.01; 37]);
+    assert_eq!(gpu.made(), made, "a second run makes nothing");
+    assert_eq!(second.waits, 1);
+}
+
+/// Every object is there before the first step of a run: the callback, called when steps have ended, sees them all.
+#[test]
+fn nothing_is_made_during_a_run() {
+    let gpu = own_gpu();
+    let mut session = mlp_on(&gpu);
+    let mut seen = Vec::new();
+    let mut progress = |_| seen.push(gpu.made());
+    let control = rangefinder::Control { progress: Some(&mut progress), cancel: None };
+    let test = RangeTest {
+        verify_restore: false,
+        stop: rangefinder::Stop::NotFinite,
+        to: 0.1,
+        ..RangeTest::default()
+    };
+    let report = block(test.run_with(&mut session, &digits(), control)).unwrap();
+    assert_eq!((report.points.len(), report.cost.waits), (100, 1));
+    assert!(!seen.is_empty());
+    assert!(seen.iter().all(|made| *made == gpu.made()), "{seen:?}, then {:?}", gpu.made());
+}
+
+/// A second session of the same layers finds its pipelines made.
+#[test]
+fn sessions_share_pipelines() {
+    let gpu = own_gpu();
+    train(&mut mlp_on(&gpu), &digits(), &[0.01; 2]);
+    let pipelines = gpu.made().pipelines;
+    train(&mut mlp_on(&gpu), &digits(), &[0.01; 2]);
+    assert_eq!(gpu.made().pipelines, pipelines);
+}
+
+/// Of several runs the fastest: other tests run beside this one.
+#[test]
+fn recording_a_launch_is_cheap() {
+    let gpu = own_gpu();
+    let mut session = mlp_on(&gpu);
+    let encode = |_| train(&mut session, &digits(), &[0.01; 100]).cost.encode_per_dispatch;
+    let fastest = (0..5).map(encode).min().unwrap();
+    assert!(fastest < Duration::from_micros(5), "{fastest:?} a launch");
+}
+
+/// A dataset is copied to the device once, also for evaluations and further runs.
+#[test]
+fn a_dataset_is_copied_once() {
+    let gpu = own_gpu();
+    let mut session = mlp_on(&gpu);
+    let data = digits();
+    train(&mut session, &data, &[0.01; 2]);
+    block(session.evaluate(&data)).unwrap();
+    let buffers = gpu.made().buffers;
+    train(&mut session, &data.clone(), &[0.01; 2]);
+    block(session.evaluate(&data.clone())).unwrap();
+    assert_eq!(gpu.made().buffers, buffers, "a clone is the same dataset");
+    let targets = Targets::Classes { labels: vec![0; 32], classes: 10 };
+    let other = Dataset::new("other", [1, 8, 8], Inputs::U8(vec![1; 32 * 64]), targets).unwrap();
+    train(&mut session, &other, &[0.01]);
+    assert_eq!(gpu.made().buffers, buffers + 2, "inputs and targets of another one");
+}

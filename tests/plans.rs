@@ -1,0 +1,206 @@
+//! The printed plans of three small models: a refactor that changes no plan is proven harmless.
+
+use rangefinder::{Adam, Graph, Loss, Optimizer, Options, Sequential, Sgd, compile};
+
+/// Compares line by line, without spaces at the ends; on a mismatch the panic holds the new text, to be pasted.
+#[track_caller]
+fn assert_plan(model: Graph, optimizer: impl Into<Optimizer>, options: Options, expected: &str) {
+    let plan = compile(&model, Loss::CrossEntropy, &optimizer.into(), &options).unwrap();
+    let found = lines(&format!("{plan:#}"));
+    let expected = lines(expected);
+    if found == expected {
+        return;
+    }
+    let first =
+        found.iter().zip(&expected).position(|(f, e)| f != e).unwrap_or(found.len().min(expected.len()));
+    panic!("the plan differs from line {} on; if it should, it is now:\n{}", first + 1, found.join("\n"));
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.trim().lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+#[test]
+fn of_an_mlp() {
+    let model = Sequential::features(20).linear(32).relu().linear(16).relu().linear(5).build().unwrap();
+    assert_plan(model, Sgd::momentum(0.9), Options::batch(16), MLP);
+}
+
+#[test]
+fn of_a_cnn_with_batch_norm() {
+    let features = Sequential::image(1, 8, 8).conv2d(6, 3).batch_norm().relu().max_pool(2).dropout(0.25);
+    let model = features.flatten().linear(10).build().unwrap();
+    assert_plan(model, Adam::default(), Options::batch(16).clip(1.0), CNN);
+}
+
+#[test]
+fn of_a_residual_network_with_replicas() {
+    let features = Sequential::image(3, 8, 8).conv2d(8, 3).relu();
+    let features = features.residual(|f| f.conv2d(8, 3).relu().conv2d(8, 3)).relu().avg_pool(8);
+    let model = features.flatten().linear(10).build().unwrap();
+    assert_plan(model, Adam::w(0.01), Options::batch(16).replicas(3), RESIDUAL);
+}
+
+const MLP: &str = "
+20 -> 5, cross_entropy, SGD momentum 0.9, batch 16
+one step: 11 dispatches
+  #  kernel                 workgroups      FLOP     bytes  layer
+  0  linear                      1x1x1   20.48 k    4.74 k  linear 1: 20 -> 32 + relu
+     state=state order=order x=inputs w=params[0+640] bias=params[640+32] y=acts0[0+512]
+  1  linear                      1x1x1   16.38 k    5.18 k  linear 3: 32 -> 16 + relu
+     state=state order=order x=acts0[0+512] w=params[704+512] bias=params[1216+16] y=acts1[0+256]
+  2  linear                      1x1x1    2.56 k    1.68 k  linear 5: 16 -> 5
+     state=state order=order x=acts1[0+256] w=params[1280+80] bias=params[1408+5] y=acts0[512+80]
+  3  cross_entropy               1x1x1      400       768   loss and its gradient, 5 classes
+     state=state order=order labels=targets z=acts0[512+80] dz=acts1[256+80] rows=acts1[384+32]
+  4  linear_dw                   1x1x8    2.56 k    7.49 k  linear 5: 16 -> 5, 8 slices
+     state=state order=order x=acts1[0+256] dy=acts1[256+80] dw=grads[0+1024] dbias=grads[1024+512]
+  5  linear_dx                   1x1x1    2.56 k    2.69 k  linear 5: 16 -> 5, through relu
+     x=acts1[0+256] w=params[1280+80] dy=acts1[256+80] dx=acts0[512+256]
+  6  linear_dw                   1x1x8   16.38 k   21.50 k  linear 3: 32 -> 16, 8 slices
+     state=state order=order x=acts0[0+512] dy=acts0[512+256] dw=grads[1536+4096] dbias=grads[5632+512]
+  7  linear_dx                   1x1x1   16.38 k    7.17 k  linear 3: 32 -> 16, through relu
+     x=acts0[0+512] w=params[704+512] dy=acts0[512+256] dx=acts1[448+512]
+  8  linear_dw                   1x1x8   20.48 k   24.58 k  linear 1: 20 -> 32, 8 slices
+     state=state order=order x=inputs dy=acts1[448+512] dw=grads[6144+5120] dbias=grads[11264+512]
+  9  tick                        1x1x1       44       384   mean loss, stop test, history
+     states=state rows=acts1[384+32] norms=norms schedule=schedule history=history
+ 10  sgd                         6x1x1   17.66 k   59.50 k  SGD momentum 0.9
+     state=state blocks=blocks grads=grads[0+11776] params=params[0+1472] moments=moments norms=norms
+
+one batch of an evaluation: 5 dispatches
+  #  kernel                 workgroups      FLOP     bytes  layer
+  0  linear                      1x1x1   20.48 k    4.74 k  linear 1: 20 -> 32 + relu
+     state=state order=order x=inputs w=params[0+640] bias=params[640+32] y=acts0[0+512]
+  1  linear                      1x1x1   16.38 k    5.18 k  linear 3: 32 -> 16 + relu
+     state=state order=order x=acts0[0+512] w=params[704+512] bias=params[1216+16] y=acts1[0+256]
+  2  linear                      1x1x1    2.56 k    1.68 k  linear 5: 16 -> 5
+     state=state order=order x=acts1[0+256] w=params[1280+80] bias=params[1408+5] y=acts0[0+80]
+  3  cross_entropy               1x1x1      400       768   loss and its gradient, 5 classes
+     state=state order=order labels=targets z=acts0[0+80] dz=acts1[0+80] rows=acts1[128+32]
+  4  tick                        1x1x1       32       384   mean loss, stop test, history
+     states=state rows=acts1[128+32] norms=norms schedule=schedule history=history
+
+115.90 kFLOP and 135.68 kB a step; 1285 parameters
+memory: params 5.89 kB, moments 5.89 kB, buffers 0 B, grads 47.10 kB, norms 256 B, blocks 368 B, acts0 3.07 kB, acts1 3.84 kB = 66.42 kB
+";
+
+const CNN: &str = "
+1x8x8 -> 10, cross_entropy, Adam, batch 16
+one step: 15 dispatches
+  #  kernel                 workgroups      FLOP     bytes  layer
+  0  conv2d                     16x1x1  110.59 k   24.82 k  conv2d 1: 1x8x8 -> 6x8x8
+     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144]
+  1  batch_norm                  6x1x1   49.15 k   49.30 k  batch_norm 2: 6x8x8 -> 6x8x8 + relu
+     state=state x=acts0[0+6144] gamma=params[128+6] beta=params[192+6] y=acts1[0+6144] saved=acts1[6144+12] running=buffers[0+12]
+  2  max_pool                   24x1x1    6.14 k   36.86 k  max_pool 4: 6x8x8 -> 6x4x4
+     x=acts1[0+6144] y=acts0[6144+1536] arg=acts0[7680+1536]
+  3  dropout                    24x1x1    1.54 k   12.29 k  dropout 5: 6x4x4 -> 6x4x4
+     state=state x=acts0[6144+1536] y=acts1[6208+1536]
+  4  linear                      1x1x1   30.72 k   10.66 k  linear 7: 96 -> 10
+     state=state order=order x=acts1[6208+1536] w=params[256+960] bias=params[1216+10] y=acts0[9216+160]
+  5  cross_entropy               1x1x1      800     1.41 k  loss and its gradient, 10 classes
+     state=state order=order labels=targets z=acts0[9216+160] dz=acts1[7744+160] rows=acts1[7936+32]
+  6  linear_dw                   2x1x4   30.72 k   23.17 k  linear 7: 96 -> 10, 4 slices
+     state=state order=order x=acts1[6208+1536] dy=acts1[7744+160] dw=grads[0+3840] dbias=grads[3840+256]
+  7  linear_dx                   2x1x1   30.72 k   16.77 k  linear 7: 96 -> 10
+     x=acts1[6208+1536] w=params[256+960] dy=acts1[7744+160] dx=acts0[9216+1536]
+  8  dropout_dx                 24x1x1    1.54 k   18.43 k  dropout 5: 6x4x4 -> 6x4x4
+     state=state x=acts0[6144+1536] dy=acts0[9216+1536] dx=acts1[6208+1536]
+  9  max_pool_dx                96x1x1    6.14 k   61.44 k  max_pool 4: 6x8x8 -> 6x4x4, through relu
+     x=acts1[0+6144] dy=acts1[6208+1536] argmax=acts0[7680+1536] dx=acts2[0+6144]
+ 10  batch_norm_dx               6x1x1   61.44 k   74.31 k  batch_norm 2: 6x8x8 -> 6x8x8
+     x=acts0[0+6144] gamma=params[128+6] stats=acts1[6144+12] dy=acts2[0+6144] dx=acts3[0+6144] dgamma=grads[4096+64] dbeta=grads[4160+64]
+ 11  conv2d_dw                   1x1x8  110.59 k   28.67 k  conv2d 1: 1x8x8 -> 6x8x8, 8 slices
+     state=state order=order x=inputs dy=acts3[0+6144] dw=grads[4224+512] dbias=grads[4736+512]
+ 12  grad_norm                   5x1x1    2.56 k   21.57 k  norm of the gradient
+     blocks=blocks grads=grads[0+5248] norms=norms
+ 13  tick                        1x1x1       42       384   mean loss, stop test, history
+     states=state rows=acts1[7936+32] norms=norms schedule=schedule history=history
+ 14  adam                        5x1x1   23.04 k   36.93 k  Adam
+     state=state blocks=blocks grads=grads[0+5248] params=params[0+1280] moments=moments norms=norms
+
+one batch of an evaluation: 6 dispatches
+  #  kernel                 workgroups      FLOP     bytes  layer
+  0  conv2d                     16x1x1  110.59 k   24.82 k  conv2d 1: 1x8x8 -> 6x8x8
+     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144]
+  1  batch_norm_eval            96x1x1   24.58 k   49.25 k  batch_norm 2: 6x8x8 -> 6x8x8 + relu
+     x=acts0[0+6144] gamma=params[128+6] beta=params[192+6] y=acts1[0+6144] stats=buffers[0+12]
+  2  max_pool                   24x1x1    6.14 k   36.86 k  max_pool 4: 6x8x8 -> 6x4x4
+     x=acts1[0+6144] y=acts0[0+1536] arg=acts0[1536+1536]
+  3  linear                      1x1x1   30.72 k   10.66 k  linear 7: 96 -> 10
+     state=state order=order x=acts0[0+1536] w=params[256+960] bias=params[1216+10] y=acts1[0+160]
+  4  cross_entropy               1x1x1      800     1.41 k  loss and its gradient, 10 classes
+     state=state order=order labels=targets z=acts1[0+160] dz=acts0[0+160] rows=acts0[192+32]
+  5  tick                        1x1x1       32       384   mean loss, stop test, history
+     states=state rows=acts0[192+32] norms=norms schedule=schedule history=history
+
+465.74 kFLOP and 417.01 kB a step; 1042 parameters
+memory: params 5.12 kB, moments 10.24 kB, buffers 256 B, grads 20.99 kB, norms 256 B, blocks 320 B, acts0 43.01 kB, acts1 32.00 kB, acts2 24.58 kB, acts3 24.58 kB = 161.34 kB
+";
+
+const RESIDUAL: &str = "
+3x8x8 -> 10, cross_entropy, AdamW, weight decay 0.01, batch 16, 3 replicas
+one step: 19 dispatches
+  #  kernel                 workgroups      FLOP     bytes  layer
+  0  conv2d                     16x1x3    1.33 M  127.87 k  conv2d 1: 3x8x8 -> 8x8x8 + relu
+     state=state order=order x=inputs w=params[0+3800] bias=params[256+3592] y=acts0[0+24576]
+  1  conv2d                     16x1x3    3.54 M  227.62 k  conv2d 3: 8x8x8 -> 8x8x8 + relu
+     state=state order=order x=acts0[0+24576] w=params[320+4160] bias=params[896+3592] y=acts1[0+24576]
+  2  conv2d                     16x1x3    3.54 M  227.62 k  conv2d 5: 8x8x8 -> 8x8x8
+     state=state order=order x=acts1[0+24576] w=params[960+4160] bias=params[1536+3592] y=acts0[24576+24576]
+  3  add                       128x1x3   24.58 k  294.91 k  add 6: 8x8x8 -> 8x8x8 + relu
+     a=acts0[24576+24576] b=acts0[0+24576] y=acts1[24576+24576]
+  4  avg_pool                    2x1x3   24.58 k   99.84 k  avg_pool 8: 8x8x8 -> 8x1x1
+     x=acts1[24576+24576] y=acts0[49152+384]
+  5  linear                      1x1x3    7.68 k   32.74 k  linear 10: 8 -> 10
+     state=state order=order x=acts0[49152+384] w=params[1600+3664] bias=params[1728+3594] y=acts1[49152+544]
+  6  cross_entropy               1x1x3    2.40 k    4.99 k  loss and its gradient, 10 classes
+     state=state order=order labels=targets z=acts1[49152+544] dz=acts0[49536+544] rows=acts0[50112+160]
+  7  linear_dw                  1x1x24    7.68 k   22.14 k  linear 10: 8 -> 10, 8 slices
+     state=state order=order x=acts0[49152+384] dy=acts0[49536+544] dw=grads[0+3072] dbias=grads[3072+1536]
+  8  linear_dx                   1x1x3    7.68 k   19.90 k  linear 10: 8 -> 10
+     x=acts0[49152+384] w=params[1600+3664] dy=acts0[49536+544] dx=acts1[49152+384]
+  9  avg_pool_dx               128x1x3   24.58 k  198.14 k  avg_pool 8: 8x8x8 -> 8x1x1, through relu
+     x=acts1[24576+24576] dy=acts1[49152+384] dx=acts0[50304+24576]
+ 10  add_dx                    128x1x3   24.58 k  294.91 k  add 6: 8x8x8 -> 8x8x8
+     x=acts0[24576+24576] dy=acts0[50304+24576] dx=acts1[24576+24576]
+ 11  add_dx                    128x1x3   24.58 k  294.91 k  add 6: 8x8x8 -> 8x8x8, through relu
+     x=acts0[0+24576] dy=acts0[50304+24576] dx=acts1[49152+24576]
+ 12  conv2d_dw                  2x1x12    3.54 M  227.33 k  conv2d 5: 8x8x8 -> 8x8x8, 4 slices
+     state=state order=order x=acts1[0+24576] dy=acts1[24576+24576] dw=grads[4608+6912] dbias=grads[11520+768]
+ 13  conv2d_dx                  16x1x3    3.54 M  311.55 k  conv2d 5: 8x8x8 -> 8x8x8, through relu
+     x=acts1[0+24576] w=params[960+4160] dy=acts1[24576+24576] dx=acts0[24576+24576]
+ 14  conv2d_dw                  2x1x12    3.54 M  227.33 k  conv2d 3: 8x8x8 -> 8x8x8, 4 slices
+     state=state order=order x=acts0[0+24576] dy=acts0[24576+24576] dw=grads[12288+6912] dbias=grads[19200+768]
+ 15  conv2d_dx                  16x1x3    3.54 M  311.55 k  conv2d 3: 8x8x8 -> 8x8x8, through relu
+     x=acts0[0+24576] w=params[320+4160] dy=acts0[24576+24576] dx=acts1[49152+24576]
+ 16  conv2d_dw                  1x1x24    1.33 M  129.02 k  conv2d 1: 3x8x8 -> 8x8x8, 8 slices
+     state=state order=order x=inputs dy=acts1[49152+24576] dw=grads[19968+6144] dbias=grads[26112+1536]
+ 17  tick                        1x1x3      138     1.41 k  mean loss, stop test, history
+     states=state rows=acts0[50112+160] norms=norms schedule=schedule history=history
+ 18  adam                        7x1x3   96.77 k  176.32 k  AdamW, weight decay 0.01
+     state=state blocks=blocks grads=grads[0+27648] params=params[0+5376] moments=moments norms=norms
+
+one batch of an evaluation: 8 dispatches
+  #  kernel                 workgroups      FLOP     bytes  layer
+  0  conv2d                     16x1x3    1.33 M  127.87 k  conv2d 1: 3x8x8 -> 8x8x8 + relu
+     state=state order=order x=inputs w=params[0+3800] bias=params[256+3592] y=acts0[0+24576]
+  1  conv2d                     16x1x3    3.54 M  227.62 k  conv2d 3: 8x8x8 -> 8x8x8 + relu
+     state=state order=order x=acts0[0+24576] w=params[320+4160] bias=params[896+3592] y=acts1[0+24576]
+  2  conv2d                     16x1x3    3.54 M  227.62 k  conv2d 5: 8x8x8 -> 8x8x8
+     state=state order=order x=acts1[0+24576] w=params[960+4160] bias=params[1536+3592] y=acts0[24576+24576]
+  3  add                       128x1x3   24.58 k  294.91 k  add 6: 8x8x8 -> 8x8x8 + relu
+     a=acts0[24576+24576] b=acts0[0+24576] y=acts1[0+24576]
+  4  avg_pool                    2x1x3   24.58 k   99.84 k  avg_pool 8: 8x8x8 -> 8x1x1
+     x=acts1[0+24576] y=acts0[0+384]
+  5  linear                      1x1x3    7.68 k   32.74 k  linear 10: 8 -> 10
+     state=state order=order x=acts0[0+384] w=params[1600+3664] bias=params[1728+3594] y=acts1[0+544]
+  6  cross_entropy               1x1x3    2.40 k    4.99 k  loss and its gradient, 10 classes
+     state=state order=order labels=targets z=acts1[0+544] dz=acts0[0+544] rows=acts0[576+160]
+  7  tick                        1x1x3       96     1.41 k  mean loss, stop test, history
+     states=state rows=acts0[576+160] norms=norms schedule=schedule history=history
+
+24.13 MFLOP and 3.23 MB a step; 1482 parameters
+memory: params 21.50 kB, moments 43.01 kB, buffers 0 B, grads 110.59 kB, norms 768 B, blocks 448 B, acts0 299.52 kB, acts1 294.91 kB = 770.75 kB
+";

@@ -211,9 +211,7 @@ impl Session {
         options: Options,
     ) -> Result<Self> {
         let optimizer = optimizer.into();
-        let profile = options.profile.unwrap_or_else(|| gpu.profile());
-        gpu.check_profile(profile)?;
-        let options = options.profile(profile);
+        let options = options.profile(gpu.choose(options.profile)?);
         let plan = compile(model, loss, &optimizer, &options)?;
         let program = Program::new(gpu, plan).await?;
         let session = Self {

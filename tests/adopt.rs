@@ -2,7 +2,7 @@
 
 use crate::common::{block, train};
 use crate::determinism::everything;
-use rangefinder::{Error, Gpu, Loss, Options, RangeTest, Sequential, Session, Sgd, digits};
+use rangefinder::{Error, Gpu, Loss, Options, Profile, RangeTest, Sequential, Session, Sgd, digits};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -58,7 +58,7 @@ impl App {
 }
 
 fn session_on(gpu: &Gpu) -> Session {
-    let options = Options::batch(32);
+    let options = Options::batch(32).profile(Profile::Portable); // what any device can run
     block(Session::compile(gpu, &everything(), Loss::CrossEntropy, Sgd::momentum(0.9), options)).unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! The printed plans of three small models: a refactor that changes no plan is proven harmless.
 
-use rangefinder::{Adam, Graph, Loss, Optimizer, Options, Sequential, Sgd, compile};
+use rangefinder::{Adam, Graph, Loss, Optimizer, Options, Profile, Sequential, Sgd, compile};
 
 /// Compares line by line, without spaces at the ends; on a mismatch the panic holds the new text, to be pasted.
 #[track_caller]
@@ -24,6 +24,13 @@ fn lines(text: &str) -> Vec<String> {
 fn of_an_mlp() {
     let model = Sequential::features(20).linear(32).relu().linear(16).relu().linear(5).build().unwrap();
     assert_plan(model, Sgd::momentum(0.9), Options::batch(16), MLP);
+}
+
+/// The same model for a driver that reads textures faster: other kernels, and mirrors to keep up to date.
+#[test]
+fn of_an_mlp_that_is_mirrored() {
+    let model = Sequential::features(20).linear(32).relu().linear(16).relu().linear(5).build().unwrap();
+    assert_plan(model, Sgd::momentum(0.9), Options::batch(16).profile(Profile::Mirrored), MIRRORED_MLP);
 }
 
 #[test]
@@ -63,9 +70,9 @@ one step: 11 dispatches
      x=acts0[0+512] w=params[704+512] dy=acts0[512+256] dx=acts1[448+512]
   8  linear_dw                   1x1x8   20.48 k   24.58 k  linear 1: 20 -> 32, 8 slices
      state=state order=order x=inputs dy=acts1[448+512] dw=grads[6144+5120] dbias=grads[11264+512]
-  9  tick                        1x1x1       44       384   mean loss, stop test, history
+  9  tick                        1x1x1       36       384   mean loss, stop test, history
      states=state rows=acts1[384+32] norms=norms schedule=schedule history=history
- 10  sgd                         6x1x1   17.66 k   59.50 k  SGD momentum 0.9
+ 10  sgd                         2x1x1   17.66 k   71.28 k  SGD momentum 0.9
      state=state blocks=blocks grads=grads[0+11776] params=params[0+1472] moments=moments norms=norms
 
 one batch of an evaluation: 5 dispatches
@@ -81,8 +88,8 @@ one batch of an evaluation: 5 dispatches
   4  tick                        1x1x1       32       384   mean loss, stop test, history
      states=state rows=acts1[128+32] norms=norms schedule=schedule history=history
 
-115.90 kFLOP and 135.68 kB a step; 1285 parameters
-memory: params 5.89 kB, moments 5.89 kB, buffers 0 B, grads 47.10 kB, norms 256 B, blocks 368 B, acts0 3.07 kB, acts1 3.84 kB = 66.42 kB
+115.89 kFLOP and 147.46 kB a step; 1285 parameters
+memory: params 5.89 kB, moments 5.89 kB, buffers 0 B, grads 47.10 kB, norms 256 B, blocks 512 B, acts0 3.07 kB, acts1 3.84 kB = 66.56 kB
 ";
 
 const CNN: &str = "
@@ -93,7 +100,7 @@ one step: 15 dispatches
      state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144]
   1  batch_norm                  6x1x1   49.15 k   49.30 k  batch_norm 2: 6x8x8 -> 6x8x8 + relu
      state=state x=acts0[0+6144] gamma=params[128+6] beta=params[192+6] y=acts1[0+6144] saved=acts1[6144+12] running=buffers[0+12]
-  2  max_pool                   24x1x1    6.14 k   36.86 k  max_pool 4: 6x8x8 -> 6x4x4
+  2  max_pool                   1x96x1    6.14 k   36.86 k  max_pool 4: 6x8x8 -> 6x4x4
      x=acts1[0+6144] y=acts0[6144+1536] arg=acts0[7680+1536]
   3  dropout                    24x1x1    1.54 k   12.29 k  dropout 5: 6x4x4 -> 6x4x4
      state=state x=acts0[6144+1536] y=acts1[6208+1536]
@@ -107,17 +114,17 @@ one step: 15 dispatches
      x=acts1[6208+1536] w=params[256+960] dy=acts1[7744+160] dx=acts0[9216+1536]
   8  dropout_dx                 24x1x1    1.54 k   18.43 k  dropout 5: 6x4x4 -> 6x4x4
      state=state x=acts0[6144+1536] dy=acts0[9216+1536] dx=acts1[6208+1536]
-  9  max_pool_dx                96x1x1    6.14 k   61.44 k  max_pool 4: 6x8x8 -> 6x4x4, through relu
+  9  max_pool_dx_disjoint         1x96x1    6.14 k   61.44 k  max_pool 4: 6x8x8 -> 6x4x4, through relu
      x=acts1[0+6144] dy=acts1[6208+1536] argmax=acts0[7680+1536] dx=acts2[0+6144]
  10  batch_norm_dx               6x1x1   61.44 k   74.31 k  batch_norm 2: 6x8x8 -> 6x8x8
      x=acts0[0+6144] gamma=params[128+6] stats=acts1[6144+12] dy=acts2[0+6144] dx=acts3[0+6144] dgamma=grads[4096+64] dbeta=grads[4160+64]
  11  conv2d_dw                   1x1x8  110.59 k   28.67 k  conv2d 1: 1x8x8 -> 6x8x8, 8 slices
      state=state order=order x=inputs dy=acts3[0+6144] dw=grads[4224+512] dbias=grads[4736+512]
- 12  grad_norm                   5x1x1    2.56 k   21.57 k  norm of the gradient
+ 12  grad_norm                   2x1x1    2.56 k   21.57 k  norm of the gradient
      blocks=blocks grads=grads[0+5248] norms=norms
- 13  tick                        1x1x1       42       384   mean loss, stop test, history
+ 13  tick                        1x1x1       36       384   mean loss, stop test, history
      states=state rows=acts1[7936+32] norms=norms schedule=schedule history=history
- 14  adam                        5x1x1   23.04 k   36.93 k  Adam
+ 14  adam                        2x1x1   23.04 k   52.29 k  Adam
      state=state blocks=blocks grads=grads[0+5248] params=params[0+1280] moments=moments norms=norms
 
 one batch of an evaluation: 6 dispatches
@@ -126,7 +133,7 @@ one batch of an evaluation: 6 dispatches
      state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144]
   1  batch_norm_eval            96x1x1   24.58 k   49.25 k  batch_norm 2: 6x8x8 -> 6x8x8 + relu
      x=acts0[0+6144] gamma=params[128+6] beta=params[192+6] y=acts1[0+6144] stats=buffers[0+12]
-  2  max_pool                   24x1x1    6.14 k   36.86 k  max_pool 4: 6x8x8 -> 6x4x4
+  2  max_pool                   1x96x1    6.14 k   36.86 k  max_pool 4: 6x8x8 -> 6x4x4
      x=acts1[0+6144] y=acts0[0+1536] arg=acts0[1536+1536]
   3  linear                      1x1x1   30.72 k   10.66 k  linear 7: 96 -> 10
      state=state order=order x=acts0[0+1536] w=params[256+960] bias=params[1216+10] y=acts1[0+160]
@@ -135,8 +142,8 @@ one batch of an evaluation: 6 dispatches
   5  tick                        1x1x1       32       384   mean loss, stop test, history
      states=state rows=acts0[192+32] norms=norms schedule=schedule history=history
 
-465.74 kFLOP and 417.01 kB a step; 1042 parameters
-memory: params 5.12 kB, moments 10.24 kB, buffers 256 B, grads 20.99 kB, norms 256 B, blocks 320 B, acts0 43.01 kB, acts1 32.00 kB, acts2 24.58 kB, acts3 24.58 kB = 161.34 kB
+465.73 kFLOP and 432.37 kB a step; 1042 parameters
+memory: params 5.12 kB, moments 10.24 kB, buffers 256 B, grads 20.99 kB, norms 256 B, blocks 512 B, acts0 43.01 kB, acts1 32.00 kB, acts2 24.58 kB, acts3 24.58 kB = 161.54 kB
 ";
 
 const RESIDUAL: &str = "
@@ -151,7 +158,7 @@ one step: 19 dispatches
      state=state order=order x=acts1[0+24576] w=params[960+4160] bias=params[1536+3592] y=acts0[24576+24576]
   3  add                       128x1x3   24.58 k  294.91 k  add 6: 8x8x8 -> 8x8x8 + relu
      a=acts0[24576+24576] b=acts0[0+24576] y=acts1[24576+24576]
-  4  avg_pool                    2x1x3   24.58 k   99.84 k  avg_pool 8: 8x8x8 -> 8x1x1
+  4  avg_pool                  1x128x3   24.58 k   99.84 k  avg_pool 8: 8x8x8 -> 8x1x1
      x=acts1[24576+24576] y=acts0[49152+384]
   5  linear                      1x1x3    7.68 k   32.74 k  linear 10: 8 -> 10
      state=state order=order x=acts0[49152+384] w=params[1600+3664] bias=params[1728+3594] y=acts1[49152+544]
@@ -161,7 +168,7 @@ one step: 19 dispatches
      state=state order=order x=acts0[49152+384] dy=acts0[49536+544] dw=grads[0+3072] dbias=grads[3072+1536]
   8  linear_dx                   1x1x3    7.68 k   19.90 k  linear 10: 8 -> 10
      x=acts0[49152+384] w=params[1600+3664] dy=acts0[49536+544] dx=acts1[49152+384]
-  9  avg_pool_dx               128x1x3   24.58 k  198.14 k  avg_pool 8: 8x8x8 -> 8x1x1, through relu
+  9  avg_pool_dx               1x128x3   24.58 k  198.14 k  avg_pool 8: 8x8x8 -> 8x1x1, through relu
      x=acts1[24576+24576] dy=acts1[49152+384] dx=acts0[50304+24576]
  10  add_dx                    128x1x3   24.58 k  294.91 k  add 6: 8x8x8 -> 8x8x8
      x=acts0[24576+24576] dy=acts0[50304+24576] dx=acts1[24576+24576]
@@ -177,9 +184,9 @@ one step: 19 dispatches
      x=acts0[0+24576] w=params[320+4160] dy=acts0[24576+24576] dx=acts1[49152+24576]
  16  conv2d_dw                  1x1x24    1.33 M  129.02 k  conv2d 1: 3x8x8 -> 8x8x8, 8 slices
      state=state order=order x=inputs dy=acts1[49152+24576] dw=grads[19968+6144] dbias=grads[26112+1536]
- 17  tick                        1x1x3      138     1.41 k  mean loss, stop test, history
+ 17  tick                        1x1x3      108     1.41 k  mean loss, stop test, history
      states=state rows=acts0[50112+160] norms=norms schedule=schedule history=history
- 18  adam                        7x1x3   96.77 k  176.32 k  AdamW, weight decay 0.01
+ 18  adam                        2x1x3   96.77 k  240.83 k  AdamW, weight decay 0.01
      state=state blocks=blocks grads=grads[0+27648] params=params[0+5376] moments=moments norms=norms
 
 one batch of an evaluation: 8 dispatches
@@ -192,7 +199,7 @@ one batch of an evaluation: 8 dispatches
      state=state order=order x=acts1[0+24576] w=params[960+4160] bias=params[1536+3592] y=acts0[24576+24576]
   3  add                       128x1x3   24.58 k  294.91 k  add 6: 8x8x8 -> 8x8x8 + relu
      a=acts0[24576+24576] b=acts0[0+24576] y=acts1[0+24576]
-  4  avg_pool                    2x1x3   24.58 k   99.84 k  avg_pool 8: 8x8x8 -> 8x1x1
+  4  avg_pool                  1x128x3   24.58 k   99.84 k  avg_pool 8: 8x8x8 -> 8x1x1
      x=acts1[0+24576] y=acts0[0+384]
   5  linear                      1x1x3    7.68 k   32.74 k  linear 10: 8 -> 10
      state=state order=order x=acts0[0+384] w=params[1600+3664] bias=params[1728+3594] y=acts1[0+544]
@@ -201,6 +208,57 @@ one batch of an evaluation: 8 dispatches
   7  tick                        1x1x3       96     1.41 k  mean loss, stop test, history
      states=state rows=acts0[576+160] norms=norms schedule=schedule history=history
 
-24.13 MFLOP and 3.23 MB a step; 1482 parameters
-memory: params 21.50 kB, moments 43.01 kB, buffers 0 B, grads 110.59 kB, norms 768 B, blocks 448 B, acts0 299.52 kB, acts1 294.91 kB = 770.75 kB
+24.13 MFLOP and 3.29 MB a step; 1482 parameters
+memory: params 21.50 kB, moments 43.01 kB, buffers 0 B, grads 110.59 kB, norms 768 B, blocks 512 B, acts0 299.52 kB, acts1 294.91 kB = 770.82 kB
+";
+
+const MIRRORED_MLP: &str = "
+20 -> 5, cross_entropy, SGD momentum 0.9, batch 16
+one step: 11 dispatches
+  #  kernel                 workgroups      FLOP     bytes  layer
+  0  linear_broadcast            1x1x1   20.48 k    4.74 k  linear 1: 20 -> 32 + relu
+     state=state order=order x=inputs w=params[0+1472] y=acts0[0+512]
+     mirrored first: params[0+1472]
+  1  linear_broadcast            1x1x1   16.38 k    5.18 k  linear 3: 32 -> 16 + relu
+     state=state order=order x=acts0[0+512] w=params[0+1472] y=acts1[0+256]
+     mirrored first: acts0[0+512]
+  2  linear                      1x1x1    2.56 k    1.68 k  linear 5: 16 -> 5
+     state=state order=order x=acts1[0+256] w=params[1280+80] bias=params[1408+5] y=acts0[4096+80]
+  3  cross_entropy               1x1x1      400       768   loss and its gradient, 5 classes
+     state=state order=order labels=targets z=acts0[4096+80] dz=acts1[4096+80] rows=acts1[8192+32]
+  4  linear_dw                   1x1x8    2.56 k    7.49 k  linear 5: 16 -> 5, 8 slices
+     state=state order=order x=acts1[0+256] dy=acts1[4096+80] dw=grads[0+1024] dbias=grads[1024+512]
+  5  linear_dx                   1x1x1    2.56 k    2.69 k  linear 5: 16 -> 5, through relu
+     x=acts1[0+256] w=params[1280+80] dy=acts1[4096+80] dx=acts0[4096+256]
+  6  linear_dw_broadcast          1x1x8   16.38 k   21.50 k  linear 3: 32 -> 16, 8 slices
+     state=state order=order x=acts0[0+512] dy=acts0[4096+256] dw=grads[1536+4096] dbias=grads[5632+512]
+     mirrored first: acts0[4096+256]
+  7  linear_dx_broadcast          1x1x1   16.38 k    7.23 k  linear 3: 32 -> 16, through relu
+     x=acts0[0+512] w=params[0+1472] dy=acts0[4096+256] dx=acts1[0+512]
+  8  linear_dw_broadcast          1x2x4   20.48 k   13.31 k  linear 1: 20 -> 32, 4 slices
+     state=state order=order x=inputs dy=acts1[0+512] dw=grads[6144+2560] dbias=grads[8704+256]
+     mirrored first: acts1[0+512]
+  9  tick                        1x1x1       36       384   mean loss, stop test, history
+     states=state rows=acts1[8192+32] norms=norms schedule=schedule history=history
+ 10  sgd                         2x1x1   17.66 k   60.02 k  SGD momentum 0.9
+     state=state blocks=blocks grads=grads[0+8960] params=params[0+1472] moments=moments norms=norms params_mirror=params[0+1472] moments_mirror=moments
+     mirrored first: grads[0+8960] moments
+
+one batch of an evaluation: 5 dispatches
+  #  kernel                 workgroups      FLOP     bytes  layer
+  0  linear_broadcast            1x1x1   20.48 k    4.74 k  linear 1: 20 -> 32 + relu
+     state=state order=order x=inputs w=params[0+1472] y=acts0[0+512]
+     mirrored first: params[0+1472]
+  1  linear_broadcast            1x1x1   16.38 k    5.18 k  linear 3: 32 -> 16 + relu
+     state=state order=order x=acts0[0+512] w=params[0+1472] y=acts1[0+256]
+     mirrored first: acts0[0+512]
+  2  linear                      1x1x1    2.56 k    1.68 k  linear 5: 16 -> 5
+     state=state order=order x=acts1[0+256] w=params[1280+80] bias=params[1408+5] y=acts0[0+80]
+  3  cross_entropy               1x1x1      400       768   loss and its gradient, 5 classes
+     state=state order=order labels=targets z=acts0[0+80] dz=acts1[0+80] rows=acts1[4096+32]
+  4  tick                        1x1x1       32       384   mean loss, stop test, history
+     states=state rows=acts1[4096+32] norms=norms schedule=schedule history=history
+
+115.89 kFLOP and 125.00 kB a step; 1285 parameters
+memory: params 16.38 kB, moments 16.38 kB, buffers 0 B, grads 49.15 kB, norms 16.38 kB, blocks 16.38 kB, acts0 32.77 kB, acts1 49.15 kB = 196.61 kB
 ";

@@ -152,7 +152,7 @@ fn after_a_panic_in_the_callback() {
             let (test, data) = (range_test(), digits());
             let future = test.run_with(session, &data, control);
             let caught = catch_unwind(AssertUnwindSafe(|| block(future)));
-            let payload = caught.err().expect("the panic goes through");
+            let payload = caught.expect_err("the panic goes through");
             assert_eq!(payload.downcast_ref::<&str>(), Some(&"the callback's own"));
         });
     }

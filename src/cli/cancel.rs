@@ -1,6 +1,6 @@
 //! Ctrl-C: the run ends at its next submit and the model is restored. A second one ends the program at once.
 
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static CANCELLED: AtomicBool = AtomicBool::new(false);

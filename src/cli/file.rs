@@ -1,6 +1,6 @@
 //! Files that appear whole or not at all, and are tried before the work whose result they take.
 
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

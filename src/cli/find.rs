@@ -7,11 +7,11 @@ use super::progress::Bar;
 use super::subject::Subject;
 use super::terminal::Screen;
 use super::{cancel, file, print, view};
-use crate::device::Gpu;
-use crate::error::{Error, Result};
+use crate::Gpu;
+use crate::Loss;
 use crate::finder::{Mode, Point, RangeTest, Report, Spacing, grid};
-use crate::ops::Loss;
-use crate::session::{Control, Session, Stop};
+use crate::{Control, Session, Stop};
+use crate::{Error, Result};
 use std::sync::atomic::AtomicBool;
 
 pub(super) fn find(args: &args::Find) -> Result<()> {

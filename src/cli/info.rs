@@ -1,8 +1,8 @@
 //! `rangefinder info`: which GPUs there are, and which one is used.
 
 use super::{args, output, print};
-use crate::device::{Adapter, Gpu, adapters};
-use crate::error::Result;
+use crate::Result;
+use crate::{Adapter, Gpu, adapters};
 use serde::Serialize;
 
 const VARIABLE: &str = "RANGEFINDER_ADAPTER";

@@ -16,7 +16,7 @@ mod suggest;
 mod terminal;
 mod view;
 
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use std::io::Write;

@@ -3,9 +3,9 @@
 use super::args;
 use super::print;
 use super::subject::Subject;
-use crate::compile::compile;
-use crate::error::Result;
-use crate::ops::Loss;
+use crate::Loss;
+use crate::Result;
+use crate::compile;
 
 pub(super) fn plan(args: &args::Plan) -> Result<()> {
     let subject = Subject::new(&args.subject)?;

@@ -13,8 +13,8 @@ mod scale;
 pub(crate) use scale::{Axis, Tick, between, short};
 
 use super::file::replace;
-use crate::error::{Error, Result};
 use crate::finder::{Point, Refusal, Rules, Smith, Suggestion};
+use crate::{Error, Result};
 use std::path::Path;
 
 /// The font of the PNG, by which both kinds of picture are laid out: a subset of DejaVu Sans, licence beside it.

@@ -1,6 +1,6 @@
 //! A progress bar on standard error, if that is a terminal.
 
-use crate::session::Progress;
+use crate::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 mod csv;
 mod json;
 
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 use std::io::Read;
 use std::path::Path;
 

@@ -1,13 +1,13 @@
 //! What is to be trained, made from what was typed.
 
 use super::args::{self, ModelName, OptimizerName, Source};
-use crate::compile::Options;
+use crate::Graph;
+use crate::Options;
 use crate::data::order::batch_order;
 use crate::data::{Dataset, cifar10, digits, mnist, moons, spirals};
-use crate::error::{Error, Result};
-use crate::graph::Graph;
 use crate::models::{cnn, mlp};
-use crate::optim::{Adam, Optimizer, Sgd};
+use crate::{Adam, Optimizer, Sgd};
+use crate::{Error, Result};
 
 /// Points of the generated datasets, and how far they scatter.
 const POINTS: usize = 2000;

@@ -5,7 +5,7 @@ use super::plot::Figure;
 use super::read::{self, Curve};
 use super::terminal::Screen;
 use super::{args, print, view};
-use crate::error::Result;
+use crate::Result;
 use crate::finder::{self, Point, Rules, ewa, min_gradient, minimum, rules, slide, smith, steep, valley};
 
 /// fastai's smoothing, which its rules expect.

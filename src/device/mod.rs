@@ -113,29 +113,33 @@ impl Gpu {
         &self.inner.adapter
     }
 
-    /// The kernels that suit this device. A CPU driver pays for each word that it loads from a storage buffer, and nearly
-    /// nothing for a texel: there the operands are mirrored in textures, if a subgroup has the 8 lanes of the kernels.
-    pub fn profile(&self) -> Profile {
-        let mirrors = self.adapter().is_cpu() && self.check_profile(Profile::Mirrored).is_ok();
-        if mirrors { Profile::Mirrored } else { Profile::Portable }
+    /// The kernels that the device can run, the most suitable last. A CPU driver pays for each word that it loads from a
+    /// storage buffer, and nearly nothing for a texel: there operands are best mirrored in textures.
+    pub fn profiles(&self) -> Vec<Profile> {
+        let info = self.inner.device.adapter_info();
+        let features = self.inner.device.features();
+        let lanes = info.subgroup_min_size == 8 && info.subgroup_max_size == 8;
+        let mut profiles = vec![Profile::Portable];
+        if self.adapter().is_cpu() && lanes && features.contains(wgpu::Features::SUBGROUP) {
+            profiles.push(Profile::Broadcast);
+            if features.contains(adapter::MIRRORING) {
+                profiles.push(Profile::Mirrored);
+            }
+        }
+        profiles
     }
 
-    /// Can the device run a plan's kernels?
-    pub(crate) fn check_profile(&self, profile: Profile) -> Result<()> {
-        let lanes = self.inner.device.adapter_info();
-        let eight = lanes.subgroup_min_size == 8 && lanes.subgroup_max_size == 8;
-        let features = self.inner.device.features();
-        let able = match profile {
-            Profile::Portable => true,
-            Profile::Broadcast => eight && features.contains(wgpu::Features::SUBGROUP),
-            Profile::Mirrored => eight && features.contains(adapter::MIRRORING),
-        };
-        if able {
-            return Ok(());
+    /// The profile asked for, or the most suitable.
+    pub(crate) fn choose(&self, wanted: Option<Profile>) -> Result<Profile> {
+        let able = self.profiles();
+        let best = able.last().copied().unwrap_or_default();
+        match wanted {
+            Some(profile) if !able.contains(&profile) => {
+                let detail = format!("{profile:?} does not run on {}; it runs {able:?}", self.adapter());
+                Err(Error::argument("profile", detail))
+            }
+            wanted => Ok(wanted.unwrap_or(best)),
         }
-        let detail =
-            format!("{profile:?} needs subgroups of 8 lanes, which {} has not; use Portable", self.adapter());
-        Err(Error::argument("profile", detail))
     }
 
     /// Objects made so far, by every session on this device.

@@ -40,12 +40,17 @@ fn rows(f: &mut fmt::Formatter<'_>, list: &[Dispatch], bindings: bool) -> fmt::R
             let bound = d.kernel.entry().bound(d.loads, &d.views);
             let named: Vec<_> = bound.map(|(_, name, _, view)| format!("{name}={}", range(view))).collect();
             writeln!(f, "     {}", named.join(" "))?;
+            if !d.refresh.is_empty() {
+                let copied: Vec<_> = d.refresh.iter().map(range).collect();
+                writeln!(f, "     mirrored first: {}", copied.join(" "))?;
+            }
         }
     }
     Ok(())
 }
 
-/// `{plan}` prints the step and the memory; `{plan:#}` also what each launch is bound to, and the evaluation.
+/// `{plan}` prints the step and the memory; `{plan:#}` also what each launch is bound to, what is copied to a mirror before it,
+/// and the evaluation.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.summary)?;

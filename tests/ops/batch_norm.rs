@@ -4,7 +4,7 @@ use super::{Gradients, Harness, Oracle, TOLERANCE, compare};
 use crate::common::{assert_close, block, fill, widened};
 use crate::reference;
 use crate::reference::batch_norm::Running;
-use rangefinder::{BatchNorm, Graph, NodeId, Op};
+use rangefinder::{BatchNorm, Graph, NodeId, Op, Profile};
 
 /// Statistics divide by a standard deviation and take a mean off: one digit more is lost than in a sum.
 const STATISTICS: f64 = 3e-5;
@@ -33,7 +33,7 @@ pub fn check_training_within(
     oracle: &Oracle,
     build: impl FnOnce(&mut Graph, NodeId) -> NodeId,
 ) -> Vec<&'static str> {
-    let mut harness = Harness::new(x, shape, &oracle.params, build);
+    let mut harness = Harness::new(x, shape, &oracle.params, Profile::default(), build);
     compare(&harness.step(), x, &harness.targets, oracle, tolerance, what);
     harness.kernels()
 }
@@ -91,7 +91,7 @@ fn a_large_mean() {
     let norm = reference::batch_norm::BatchNorm::new(17, 3, 1);
     let x: Vec<f32> = fill(norm.x_len(), 1, 1.0).iter().map(|v| v + 1000.0).collect();
     let oracle = oracle(norm);
-    let mut harness = Harness::new(&x, &[3], &oracle.params, add);
+    let mut harness = Harness::new(&x, &[3], &oracle.params, Profile::default(), add);
     let y = (oracle.forward)(&widened(&x));
     assert_close(&harness.step().y, &y, 1e-3, "y");
 }
@@ -109,7 +109,7 @@ fn running_statistics_and_their_use() {
         let x = fill(norm.x_len(), 1, 2.0);
         let oracle = oracle(norm);
         let [gamma, beta] = [0, 1].map(|i| widened(&oracle.params[i]));
-        let mut harness = Harness::new(&x, shape, &oracle.params, add);
+        let mut harness = Harness::new(&x, shape, &oracle.params, Profile::default(), add);
 
         let mut running = Running::new(norm.c);
         assert_eq!(statistics(&harness), (running.mean.clone(), running.var.clone()), "at the start");
@@ -141,7 +141,7 @@ fn eps_and_momentum_are_used() {
     let build = |graph: &mut Graph, node| {
         graph.add(Op::BatchNorm(BatchNorm { eps: 0.5, momentum: 0.75 }), &[node]).unwrap()
     };
-    let mut harness = Harness::new(&x, &[3], &oracle.params, build);
+    let mut harness = Harness::new(&x, &[3], &oracle.params, Profile::default(), build);
     compare(&harness.step(), &x, &harness.targets, &oracle, STATISTICS, "eps 0.5");
     let [gamma, beta] = [0, 1].map(|i| widened(&oracle.params[i]));
     let expected = norm.update_running(&Running::new(3), &norm.forward(&widened(&x), &gamma, &beta));

@@ -123,3 +123,17 @@ fn without_a_bias() {
 fn many_images_in_slices() {
     check(reference::conv2d::Conv2d { padding: [1, 1], ..plain(17, [1, 5, 5], 3, [3, 3]) });
 }
+
+/// Planes in fours: what the broadcast kernels take. Channels and pixels past their 16 x 32 tiles.
+#[test]
+fn planes_in_fours() {
+    let image = plain(3, [5, 8, 6], 7, [3, 3]);
+    check(reference::conv2d::Conv2d { padding: [1, 1], ..image });
+    check(reference::conv2d::Conv2d { stride: [2, 2], padding: [1, 2], ..plain(2, [3, 8, 8], 17, [3, 5]) });
+    check(reference::conv2d::Conv2d {
+        dilation: [2, 1],
+        padding: [2, 0],
+        ..plain(5, [17, 4, 4], 33, [3, 1])
+    });
+    check_with(plain(2, [4, 2, 2], 4, [1, 1]), false);
+}

@@ -3,7 +3,7 @@
 use super::Harness;
 use crate::common::{assert_close, fill, widened};
 use crate::reference;
-use rangefinder::{Dropout, Graph, NodeId, Op};
+use rangefinder::{Dropout, Graph, NodeId, Op, Profile};
 
 const P: f32 = 0.3;
 
@@ -26,7 +26,7 @@ fn inputs(len: usize) -> Vec<f32> {
 fn forward_and_backward_drop_the_same() {
     for (b, i) in [(1, 129), (7, 13), (65, 65)] {
         let x = inputs(b * i);
-        let mut harness = Harness::new(&x, &[i], &[], add);
+        let mut harness = Harness::new(&x, &[i], &[], Profile::default(), add);
         for step in 0..3 {
             let seen = harness.step();
             let kept = mask(&seen.y);
@@ -43,7 +43,7 @@ fn forward_and_backward_drop_the_same() {
 #[test]
 fn the_share_is_the_one_asked_for() {
     let (b, i) = (64, 129);
-    let mut harness = Harness::new(&inputs(b * i), &[i], &[], add);
+    let mut harness = Harness::new(&inputs(b * i), &[i], &[], Profile::default(), add);
     let n = (b * i) as f64;
     let dropped = n - mask(&harness.step().y).iter().sum::<f64>();
     let (p, allowed) = (f64::from(P), 5.0 * (0.3f64 * 0.7 / n).sqrt());
@@ -54,7 +54,7 @@ fn the_share_is_the_one_asked_for() {
 fn another_step_drops_others_and_another_run_the_same() {
     let x = inputs(7 * 13);
     let masks = || {
-        let mut harness = Harness::new(&x, &[13], &[], add);
+        let mut harness = Harness::new(&x, &[13], &[], Profile::default(), add);
         [0; 3].map(|_| mask(&harness.step().y))
     };
     let first = masks();
@@ -67,7 +67,7 @@ fn another_step_drops_others_and_another_run_the_same() {
 #[test]
 fn another_layer_drops_others() {
     let x = inputs(7 * 13);
-    let mut harness = Harness::new(&x, &[13], &[], |graph, node| {
+    let mut harness = Harness::new(&x, &[13], &[], Profile::default(), |graph, node| {
         let first = add(graph, node);
         let second = add(graph, node);
         graph.add(Op::Add, &[first, second]).unwrap()
@@ -81,7 +81,7 @@ fn another_layer_drops_others() {
 #[test]
 fn evaluated_it_does_nothing() {
     let x = inputs(7 * 13);
-    let mut harness = Harness::new(&x, &[13], &[], add);
+    let mut harness = Harness::new(&x, &[13], &[], Profile::default(), add);
     harness.step();
     assert_eq!(harness.evaluated(), widened(&x));
 }

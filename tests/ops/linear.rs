@@ -73,3 +73,12 @@ fn without_a_bias() {
     check(7, 65, 5, false);
     check(3, 4, 8, false);
 }
+
+/// Features in fours: what the broadcast kernels take. Rows and columns past their 16 x 32 tiles, and sliced sums.
+#[test]
+fn in_fours() {
+    check(1, 4, 4, true);
+    check(7, 12, 20, false);
+    check(17, 36, 33 + 3, true);
+    check(65, 132, 68, true);
+}

@@ -20,8 +20,10 @@ mod max_pool;
 mod mean_squared_error;
 mod reshape;
 
-use crate::common::{assert_close, block, fill, regression, session, set_weights, train, weights, widened};
-use rangefinder::{Dataset, Graph, Linear, Loss, NodeId, Op, Options, Session, Sgd};
+use crate::common::{
+    assert_close, block, fill, gpu, regression, session, set_weights, train, weights, widened,
+};
+use rangefinder::{Dataset, Graph, Linear, Loss, NodeId, Op, Options, Profile, Session, Sgd};
 
 /// How far the device may be from the oracle, relative to the root mean square of the tensor: sums of a few hundred
 /// f32 products round to some 1e-6 of that.
@@ -120,6 +122,7 @@ impl Harness {
         x: &[f32],
         shape: &[usize],
         params: &[Vec<f32>],
+        profile: Profile,
         build: impl FnOnce(&mut Graph, NodeId) -> NodeId,
     ) -> Self {
         let len: usize = shape.iter().product();
@@ -137,7 +140,8 @@ impl Harness {
 
         let targets = fill(batch * outputs, 50, 1.0);
         let data = regression(&[batch], one_hot_rows(batch), targets.clone(), outputs);
-        let mut session = session(&graph, Loss::MeanSquaredError, Sgd::plain(), Options::batch(batch));
+        let mut session =
+            session(&graph, Loss::MeanSquaredError, Sgd::plain(), Options::batch(batch).profile(profile));
         let mut values = vec![transposed(x, len)];
         values.extend_from_slice(params);
         values.push(vec![0.0; outputs * batch]);
@@ -196,21 +200,27 @@ fn compare(seen: &Seen, x: &[f32], targets: &[f32], oracle: &Oracle, tolerance: 
     assert_close(&[seen.grad_norm], &[norm], tolerance, &format!("{what}: norm of the gradient"));
 }
 
-/// Compares an op that does the same while training and while evaluated with its oracle; returns the kernels that ran.
+/// Compares an op that does the same while training and while evaluated with its oracle, under every profile that the device
+/// runs; returns the kernels of the portable one.
 #[track_caller]
 fn check_op_within(
     tolerance: f64,
     what: &str,
     (x, shape): (&[f32], &[usize]),
     oracle: &Oracle,
-    build: impl FnOnce(&mut Graph, NodeId) -> NodeId,
+    build: impl Fn(&mut Graph, NodeId) -> NodeId,
 ) -> Vec<&'static str> {
-    let mut harness = Harness::new(x, shape, &oracle.params, build);
-    let seen = harness.step();
-    compare(&seen, x, &harness.targets, oracle, tolerance, what);
-    let y = (oracle.forward)(&widened(x));
-    assert_close(&harness.evaluated(), &y, tolerance, &format!("{what}: y evaluated"));
-    harness.kernels()
+    let mut kernels = Vec::new();
+    for profile in gpu().profiles() {
+        let what = if profile == Profile::Portable { what.into() } else { format!("{what}, {profile:?}") };
+        let mut harness = Harness::new(x, shape, &oracle.params, profile, &build);
+        let seen = harness.step();
+        compare(&seen, x, &harness.targets, oracle, tolerance, &what);
+        let y = (oracle.forward)(&widened(x));
+        assert_close(&harness.evaluated(), &y, tolerance, &format!("{what}: y evaluated"));
+        kernels.push(harness.kernels());
+    }
+    kernels.swap_remove(0)
 }
 
 /// [`check_op_within`] the usual tolerance.
@@ -219,7 +229,7 @@ fn check_op(
     what: &str,
     input: (&[f32], &[usize]),
     oracle: &Oracle,
-    build: impl FnOnce(&mut Graph, NodeId) -> NodeId,
+    build: impl Fn(&mut Graph, NodeId) -> NodeId,
 ) -> Vec<&'static str> {
     check_op_within(TOLERANCE, what, input, oracle, build)
 }
@@ -245,7 +255,7 @@ fn the_harness_sees_a_wrong_gradient() {
 #[test]
 fn a_step_at_rate_zero_moves_nothing() {
     let x = fill(10, 1, 1.0);
-    let mut harness = Harness::new(&x, &[5], &[], |_, node| node);
+    let mut harness = Harness::new(&x, &[5], &[], Profile::default(), |_, node| node);
     let before = crate::common::bits(&weights(&harness.session));
     harness.step();
     assert_eq!(crate::common::bits(&weights(&harness.session)), before);

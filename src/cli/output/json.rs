@@ -2,8 +2,8 @@
 
 use super::Row;
 use crate::cli::find;
-use crate::error::{Error, Result};
 use crate::finder::{self, Refusal, Rules, Smith, Spacing, Suggestion};
+use crate::{Error, Result};
 use serde::Serialize;
 
 /// What was made of a curve: the same for `find` and `suggest`.

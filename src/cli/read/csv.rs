@@ -1,7 +1,7 @@
 //! A curve from CSV with a header.
 
 use super::{Column, Curve};
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 /// Where the wanted columns are, by their place in a row.

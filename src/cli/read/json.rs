@@ -1,8 +1,8 @@
 //! A curve from JSON: arrays by name, or a history of steps.
 
 use super::{Column, Curve};
-use crate::error::{Error, Result};
 use crate::finder::MAX_STEPS;
+use crate::{Error, Result};
 use serde_json::{Map, Value};
 
 pub(super) fn parse(name: &str, text: &str) -> Result<Curve> {

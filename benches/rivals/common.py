@@ -14,7 +14,9 @@ import numpy
 import torch
 from torch import nn
 
-BATCH, STEPS, START, END = 64, 100, 1e-7, 10.0
+# A quick look, as of `run.sh --quick`: fewer steps and repeats, like rangefinder's own.
+QUICK = bool(os.environ.get("RIVALS_QUICK"))
+BATCH, STEPS, START, END = 64, 20 if QUICK else 100, 1e-7, 10.0
 MOMENTUM = 0.9
 
 
@@ -78,8 +80,9 @@ def synchronize(device):
         torch.cuda.synchronize()
 
 
-def measure(device, sweep, seconds=3.0, least=3, most=31):
+def measure(device, sweep):
     """Milliseconds of a whole sweep: once for warmth, then again and again. Median, min, max."""
+    seconds, least, most = (0.3, 2, 5) if QUICK else (3.0, 5, 31)
     samples = []
     sweep()
     start = time.perf_counter()
@@ -99,4 +102,4 @@ def row(name, model, device, ms):
 
 def report(rows, data_name, **versions):
     versions = {"python": platform.python_version(), "torch": torch.__version__, **versions}
-    print(json.dumps({"data": data_name, "versions": versions, "rows": rows}, indent=2))
+    print(json.dumps({"data": data_name, "steps": STEPS, "versions": versions, "rows": rows}, indent=2))

@@ -3,12 +3,19 @@
 # writes all of it to benches/results/<device>.md. Let nothing else run meanwhile.
 #
 # Needs python3 with venv; the first time downloads PyTorch. RANGEFINDER_DATA names a directory with MNIST's four
-# gzipped IDX files; without it, ../shared/data/mnist is tried, and then the images are random.
+# gzipped IDX files; without it, ../shared/data/mnist is tried, and then the images are random. `run.sh --quick` is a
+# look with few steps and repeats, and writes no file.
 set -eu
 cd "$(dirname "$0")/../.."
 rivals=benches/rivals
 work=$rivals/work
 mkdir -p "$work" benches/results
+
+quick=
+if [ "${1:-}" = --quick ]; then
+    quick=--quick
+    export RIVALS_QUICK=1
+fi
 
 # Mesa prints a line about it at every start without a desktop.
 export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
@@ -26,13 +33,18 @@ if [ ! -f $rivals/.venv/ready ]; then
     touch $rivals/.venv/ready
 fi
 
-cargo bench --quiet --bench engine -- --kernels --json "$PWD/$work/rangefinder.json" >"$work/rangefinder.txt"
+cargo bench --quiet --bench engine -- $quick --kernels --json "$PWD/$work/rangefinder.json" >"$work/rangefinder.txt"
 cat "$work/rangefinder.txt"
 for rival in plain_loop pytorch_lr_finder; do
     $rivals/.venv/bin/python "$rivals/$rival.py" >"$work/$rival.json"
 done
 $rivals/.venv/bin/python $rivals/table.py "$work/rangefinder.json" "$work/plain_loop.json" \
     "$work/pytorch_lr_finder.json" >"$work/ratios.md"
+
+if [ -n "$quick" ]; then
+    cat "$work/ratios.md"
+    exit 0
+fi
 
 # "NVIDIA GeForce RTX 4090" -> "nvidia-geforce-rtx-4090"
 device=$(sed -n 's/^    "name": "\(.*\)",$/\1/p' "$work/rangefinder.json" | head -n 1)

@@ -13,8 +13,8 @@ def line(cells):
     return "| " + " | ".join(cells) + " |"
 
 
-def entry(name, device, ms, ours):
-    step = ms["median"] / 100
+def entry(name, device, ms, steps, ours):
+    step = ms["median"] / steps
     ratio = ms["median"] / ours["median"]
     spread = f"{ms['min']:.1f}..{ms['max']:.1f}"
     return line([name, device, f"{ms['median']:.1f}", spread, f"{step:.3f}", f"{ratio:.2f}"])
@@ -27,15 +27,16 @@ def table(ours, rivals, model):
     wall = mine["wall_ms"]
     device = f"{ours['device']['name']} ({ours['device']['kind']}, {ours['device']['backend']})"
     lines = [
-        f"Range test of the {model}: {mine['ran']} steps, batch 64, SGD with momentum 0.9.",
+        f"Range test of the {model}: {mine['steps']} steps, batch 64, SGD with momentum 0.9.",
         "",
         line(["what", "on", "ms", "min..max", "ms/step", "times ours"]),
         line(["---", "---", "---:", "---:", "---:", "---:"]),
-        entry("**rangefinder**, whole range test", device, wall, wall),
-        entry("rangefinder, the sweep alone", device, mine["sweep_ms"], wall),
+        entry("**rangefinder**, whole range test", device, wall, mine["ran"], wall),
+        entry("rangefinder, the sweep alone", device, mine["sweep_ms"], mine["ran"], wall),
     ]
-    rows = [r for rival in rivals for r in rival["rows"] if r["model"] == model]
-    lines += [entry(r["name"], r["device"], r["range_test_ms"], wall) for r in rows]
+    for rival in rivals:
+        rows = [r for r in rival["rows"] if r["model"] == model]
+        lines += [entry(r["name"], r["device"], r["range_test_ms"], rival["steps"], wall) for r in rows]
     return lines + [""]
 
 

@@ -33,7 +33,7 @@ impl Ratio {
 pub struct Comparison {
     /// The rows, in the order of these results.
     pub rows: Vec<Ratio>,
-    /// What both have, and only one has: names.
+    /// Names of the rows that only one of the two has.
     pub missing: Vec<String>,
     /// Why the ratios may not mean what they seem to: another device, another driver, a quick look.
     pub warnings: Vec<String>,
@@ -59,10 +59,12 @@ impl Results {
 /// Name, unit, (median, min, max).
 type Time = (String, &'static str, [f64; 3]);
 
-/// Every time of some results. A kernel that one workload runs several times is told apart by its layer.
+/// Every time of some results. A kernel that one workload runs several times is told apart by its layer, without what
+/// follows a comma: how the work is cut may change from one version to the next.
 fn times(results: &Results) -> Vec<Time> {
     let kernel = |k: &KernelRow| {
-        (format!("{} {} ({})", k.workload, k.kernel, k.layer), "us", [k.us.median, k.us.min, k.us.max])
+        let layer = k.layer.split(',').next().unwrap_or_default();
+        (format!("{} {} ({layer})", k.workload, k.kernel), "us", [k.us.median, k.us.min, k.us.max])
     };
     let mut times: Vec<Time> = results.kernels.iter().map(kernel).collect();
     for s in &results.steps {

@@ -137,3 +137,39 @@ fn bytes(dispatch: &Dispatch) -> u64 {
     };
     dispatch.bytes() + again
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::{Options, compile};
+
+    fn kernels(case: &Case) -> Vec<&'static str> {
+        let options = Options::batch(case.batch);
+        let optimizer = Sgd::momentum(0.9).into();
+        let plan = compile(case.model.as_ref().unwrap(), Loss::CrossEntropy, &optimizer, &options).unwrap();
+        plan.step.iter().filter(|d| d.note.starts_with(case.layer)).map(|d| d.kernel.name()).collect()
+    }
+
+    #[test]
+    fn a_layer_has_its_forward_and_both_gradients() {
+        for (case, stem) in [(matmul(3, 5, 7), "linear"), (conv2d(2, 4, 3), "conv2d")] {
+            let kernels = kernels(&case);
+            assert_eq!(kernels[0], stem);
+            for gradient in ["dw", "dx"] {
+                assert!(kernels.iter().any(|k| k.starts_with(&format!("{stem}_{gradient}"))), "{kernels:?}");
+            }
+        }
+        assert_eq!(kernels(&update(8)), ["sgd"]);
+    }
+
+    #[test]
+    fn an_update_reads_and_writes_its_parameters() {
+        let case = update(64);
+        let optimizer = Sgd::momentum(0.9).into();
+        let model = case.model.as_ref().unwrap();
+        let plan = compile(model, Loss::CrossEntropy, &optimizer, &Options::batch(1)).unwrap();
+        let sgd = plan.step.last().unwrap();
+        let arena = 4 * (64 * 64 + 64) as u64;
+        assert!(bytes(sgd) >= 5 * arena, "{} of {}", bytes(sgd), 5 * arena);
+    }
+}

@@ -240,3 +240,36 @@ impl Results {
         Some(step.device_ms() * test.ran as f64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(flops: u64, bytes: u64, us: f64) -> KernelRow {
+        KernelRow { flops, bytes, us: Stat::of(vec![us]), ..Default::default() }
+    }
+
+    #[test]
+    fn a_stat_is_the_middle_and_the_ends() {
+        let stat = Stat::of(vec![3.0, 1.0, 2.0]);
+        assert_eq!((stat.median, stat.min, stat.max, stat.repeats), (2.0, 1.0, 3.0, 3));
+        assert_eq!(Stat::of(Vec::new()).repeats, 0);
+    }
+
+    #[test]
+    fn the_ceiling_that_binds_makes_the_floor() {
+        // 10 GFLOP/s, and 100 MB in 10 ms: 10 GB/s.
+        let rows = [row(10_000_000, 100, 1000.0), row(0, 100_000_000, 10_000.0)];
+        let ceiling = Ceiling::of(&rows).unwrap();
+        assert!((ceiling.gflops - 10.0).abs() < 1e-9 && (ceiling.gbps - 10.0).abs() < 1e-9);
+        assert!((ceiling.floor_us(&row(1_000_000, 10, 0.0)) - 100.0).abs() < 1e-9);
+        assert!((ceiling.floor_us(&row(1_000, 10_000_000, 0.0)) - 1000.0).abs() < 1e-9);
+        assert!((ceiling.share(&rows) - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn small_copies_set_no_ceiling() {
+        assert_eq!(Ceiling::of(&[row(1000, 1000, 1.0)]), None);
+        assert_eq!(Ceiling::of(&[]), None);
+    }
+}

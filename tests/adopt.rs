@@ -15,12 +15,12 @@ struct App {
 }
 
 impl App {
-    /// A device with default limits and no feature, on any adapter.
+    /// A device with default limits and no feature, on the adapter of the other tests.
     fn new() -> Self {
+        let name = &crate::common::gpu().adapter().name;
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-        let adapter = block(instance.request_adapter(&wgpu::RequestAdapterOptions::default())).expect(
-            "these tests need an adapter; `apt install mesa-vulkan-drivers` installs one for the CPU",
-        );
+        let adapters = block(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
+        let adapter = adapters.into_iter().find(|a| a.get_info().name == *name).unwrap();
         let descriptor = wgpu::DeviceDescriptor {
             required_features: wgpu::Features::empty(),
             required_limits: wgpu::Limits::default(),

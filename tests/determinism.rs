@@ -1,6 +1,6 @@
 //! The same adapter, plan and seed give the same bits, however the work is cut and whatever runs beside it.
 
-use crate::common::{bits, block, fill, regression, rows_in_turn, session, train, weights};
+use crate::common::{bits, block, fill, gpu, regression, rows_in_turn, session, train, weights};
 use rangefinder::{
     Activation, Adam, Control, Dataset, Graph, History, Loss, Optimizer, Options, Run, Schedule, Sequential,
     Session, Sgd, Stop, digits,
@@ -98,8 +98,9 @@ impl Setup {
             model: features.flatten().linear(3).build().unwrap(),
             loss: Loss::MeanSquaredError,
             optimizer: Adam::w(0.01).into(),
-            options: Options::batch(7).seed(5).clip(0.5),
-            data: regression(&[2, 8, 8], fill(21 * 128, 1, 1.0), fill(21 * 3, 2, 1.0), 3),
+            // Eleven rows are six slices of two, the last half empty: behind it stands the next replica.
+            options: Options::batch(11).seed(5).clip(0.5),
+            data: regression(&[2, 8, 8], fill(33 * 128, 1, 1.0), fill(33 * 3, 2, 1.0), 3),
         }
     }
 
@@ -113,6 +114,15 @@ impl Setup {
         let outcome = block(session.run(&self.data, &run, Control::default())).unwrap();
         (session, outcome.histories)
     }
+}
+
+/// Both models under every profile that the device runs.
+fn setups() -> Vec<Setup> {
+    let under = |profile| {
+        [Setup::everything(), Setup::the_rest()]
+            .map(|setup| Setup { options: setup.options.profile(profile), ..setup })
+    };
+    gpu().profiles().into_iter().flat_map(under).collect()
 }
 
 /// The rates of each of three replicas.
@@ -136,7 +146,7 @@ fn all(session: &mut Session, replica: usize, data: &Dataset) -> Vec<Vec<u32>> {
 
 #[test]
 fn replicas_give_the_bits_of_separate_runs() {
-    for setup in [Setup::everything(), Setup::the_rest()] {
+    for setup in setups() {
         let (mut together, histories) = setup.run(&three());
         for (replica, rates) in three().into_iter().enumerate() {
             let (mut alone, history) = setup.run(&[rates]);

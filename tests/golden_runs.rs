@@ -1,11 +1,11 @@
 //! PyTorch's golden trainings on the device: losses, rows right and gradient norms of 20 steps, and what is left in
 //! the weights and in the running statistics.
 
-use crate::common::{block, classes, session, set_weights, train, weights, widened};
+use crate::common::{block, classes, gpu, session, set_weights, train, weights, widened};
 use crate::golden::values::{CNN, CNN_BATCH_NORM, MLP};
 use crate::golden::{BATCH, LOSS_TOLERANCE, Model, Run, STEPS, Summary, replay};
 use crate::reference::optim::{Decay, Optimizer as Reference, global_norm};
-use rangefinder::{Adam, Graph, Loss, Optimizer, Options, Sequential, Sgd};
+use rangefinder::{Adam, Graph, Loss, Optimizer, Options, Profile, Sequential, Sgd};
 
 /// Of weights after 20 steps, relative to the root mean square of the tensor: rounding feeds back through the training.
 const WEIGHT_TOLERANCE: f64 = 5e-5;
@@ -38,8 +38,16 @@ fn close(found: f64, expected: f64, tolerance: f64, what: &str) {
 
 #[track_caller]
 fn assert_run(model: &Model, graph: &Graph, run: &Run) {
+    for profile in gpu().profiles() {
+        assert_run_under(profile, model, graph, run);
+    }
+}
+
+#[track_caller]
+fn assert_run_under(profile: Profile, model: &Model, graph: &Graph, run: &Run) {
     let (optimizer, lr) = engine(&run.optimizer);
-    let mut session = session(graph, Loss::CrossEntropy, optimizer, Options::batch(BATCH));
+    let mut session = session(graph, Loss::CrossEntropy, optimizer, Options::batch(BATCH).profile(profile));
+    let optimizer = format!("{optimizer}, {profile:?}");
     let starts: Vec<_> = model.tensors.iter().map(|t| t.values()).collect();
     set_weights(&mut session, &starts);
     let data = classes(model.input, model.inputs(), model.labels(), model.classes as usize);
@@ -57,7 +65,7 @@ fn assert_run(model: &Model, graph: &Graph, run: &Run) {
     }
     // Batch normalisation takes the bias before it off again: its gradient is rounding, and Adam makes a full step of
     // that. No two machines agree on where the bias and the mean behind it go.
-    let noise = matches!(optimizer, Optimizer::Adam(_)) && !run.buffers.is_empty();
+    let noise = matches!(run.optimizer, Reference::Adam(_)) && !run.buffers.is_empty();
     for (tensor, expected) in weights(&session).iter().zip(run.weights) {
         if noise && tensor.name.starts_with("conv2d") && tensor.name.ends_with("bias") {
             continue;

@@ -1,7 +1,7 @@
 //! Batch normalisation after a linear layer and after a convolution: training, running statistics, evaluation.
 
 use super::{Gradients, Harness, Oracle, TOLERANCE, compare};
-use crate::common::{assert_close, block, fill, widened};
+use crate::common::{assert_close, block, fill, gpu, widened};
 use crate::reference;
 use crate::reference::batch_norm::Running;
 use rangefinder::{BatchNorm, Graph, NodeId, Op, Profile};
@@ -31,11 +31,16 @@ pub fn check_training_within(
     what: &str,
     (x, shape): (&[f32], &[usize]),
     oracle: &Oracle,
-    build: impl FnOnce(&mut Graph, NodeId) -> NodeId,
+    build: impl Fn(&mut Graph, NodeId) -> NodeId,
 ) -> Vec<&'static str> {
-    let mut harness = Harness::new(x, shape, &oracle.params, Profile::default(), build);
-    compare(&harness.step(), x, &harness.targets, oracle, tolerance, what);
-    harness.kernels()
+    let mut kernels = Vec::new();
+    for profile in gpu().profiles() {
+        let mut harness = Harness::new(x, shape, &oracle.params, profile, &build);
+        let what = format!("{what}, {profile:?}");
+        compare(&harness.step(), x, &harness.targets, oracle, tolerance, &what);
+        kernels.push(harness.kernels());
+    }
+    kernels.swap_remove(0)
 }
 
 /// [`check_training_within`] the usual tolerance of statistics.
@@ -44,7 +49,7 @@ pub fn check_training(
     what: &str,
     input: (&[f32], &[usize]),
     oracle: &Oracle,
-    build: impl FnOnce(&mut Graph, NodeId) -> NodeId,
+    build: impl Fn(&mut Graph, NodeId) -> NodeId,
 ) -> Vec<&'static str> {
     check_training_within(STATISTICS, what, input, oracle, build)
 }

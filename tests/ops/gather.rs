@@ -1,11 +1,11 @@
 //! How a batch comes out of the dataset: by row number, repeated or in any order, bytes or floats, scaled and shifted.
 
 use super::{TOLERANCE, conv2d, linear, loss_of};
-use crate::common::{assert_close, block, fill, session, set_weights, widened};
+use crate::common::{assert_close, block, fill, gpu, session, set_weights, widened};
 use crate::reference;
 use rangefinder::{
-    BatchNorm, Control, Dataset, Inputs, Loss, MaxPool, Op, Options, Run, Schedule, Sequential, Session, Sgd,
-    Stop, Targets,
+    BatchNorm, Control, Dataset, Inputs, Loss, MaxPool, Op, Options, Profile, Run, Schedule, Sequential,
+    Session, Sgd, Stop, Targets,
 };
 
 const ROWS: usize = 11;
@@ -44,6 +44,11 @@ fn step_on(session: &mut Session, data: &Dataset, rows: &[u32]) -> f64 {
 /// A shuffled batch with a row twice.
 const BATCH: [u32; 5] = [10, 0, 7, 7, 3];
 
+/// Floats and bytes, under every profile that the device runs.
+fn cases() -> Vec<(Profile, bool)> {
+    gpu().profiles().into_iter().flat_map(|profile| [(profile, false), (profile, true)]).collect()
+}
+
 fn batch(data: &Dataset) -> (Vec<f64>, Vec<f32>) {
     let rows = BATCH.map(|r| row(data, r as usize));
     (rows.iter().flat_map(|r| r.0.clone()).collect(), rows.iter().flat_map(|r| r.1.clone()).collect())
@@ -51,12 +56,13 @@ fn batch(data: &Dataset) -> (Vec<f64>, Vec<f32>) {
 
 #[test]
 fn inside_a_linear_layer() {
-    for bytes in [false, true] {
-        for features in [1, 13, 67] {
+    for (profile, bytes) in cases() {
+        for features in [1, 13, 36, 67] {
             let data = dataset(&[features], bytes);
-            let what = format!("linear on {features} features, bytes: {bytes}");
+            let what = format!("linear on {features} features, bytes: {bytes}, {profile:?}");
             let model = Sequential::features(features).linear(2).build().unwrap();
-            let mut session = session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(5));
+            let mut session =
+                session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(5).profile(profile));
             let oracle = linear::oracle(5, features, 2, true);
             set_weights(&mut session, &oracle.params);
 
@@ -75,9 +81,9 @@ fn inside_a_linear_layer() {
 
 #[test]
 fn inside_a_convolution() {
-    for bytes in [false, true] {
+    for (profile, bytes) in cases() {
         let data = dataset(&[3, 5, 7], bytes);
-        let what = format!("conv2d, bytes: {bytes}");
+        let what = format!("conv2d, bytes: {bytes}, {profile:?}");
         let conv = reference::conv2d::Conv2d {
             padding: [1, 1],
             stride: [2, 2],
@@ -86,7 +92,8 @@ fn inside_a_convolution() {
         let features = 2 * conv.out_h() * conv.out_w();
         let model =
             Sequential::image(3, 5, 7).layer(conv2d::layer(&conv, true)).flatten().linear(2).build().unwrap();
-        let mut session = session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(5));
+        let mut session =
+            session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(5).profile(profile));
         let oracle = conv2d::oracle(conv, true).then(linear::oracle(5, features, 2, true));
         set_weights(&mut session, &oracle.params);
 
@@ -103,7 +110,7 @@ fn inside_a_convolution() {
 /// Other first layers, and two layers of which one gathers by itself, get a copy of the batch.
 #[test]
 fn into_a_copy() {
-    for bytes in [false, true] {
+    for (profile, bytes) in cases() {
         let data = dataset(&[1, 4, 6], bytes);
         let pool = super::max_pool::plain(5, [1, 4, 6], [2, 2]);
         let model = Sequential::image(1, 4, 6)
@@ -112,7 +119,8 @@ fn into_a_copy() {
             .linear(2)
             .build()
             .unwrap();
-        let mut session = session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(5));
+        let mut session =
+            session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(5).profile(profile));
         let oracle = super::max_pool::oracle(pool).then(linear::oracle(5, 6, 2, true));
         set_weights(&mut session, &oracle.params);
         let (x, targets) = batch(&data);
@@ -129,28 +137,33 @@ fn into_a_copy() {
 /// Batch normalisation on the dataset itself: its parameters have gradients, the dataset needs none.
 #[test]
 fn into_batch_normalisation() {
-    let data = dataset(&[3], false);
-    let model = Sequential::features(3).layer(Op::BatchNorm(BatchNorm::default())).linear(2).build().unwrap();
-    let mut session = session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(5));
-    let norm = reference::batch_norm::BatchNorm::new(5, 3, 1);
-    let oracle = super::batch_norm::oracle(norm).then(linear::oracle(5, 3, 2, true));
-    set_weights(&mut session, &oracle.params);
-    let (x, targets) = batch(&data);
-    let (loss, dy) = loss_of(&(oracle.forward)(&x), &targets);
-    assert_close(&[step_on(&mut session, &data, &BATCH)], &[loss], TOLERANCE, "loss");
-    let expected = (oracle.backward)(&dy, &x);
-    for (found, expected) in block(session.gradients(0)).unwrap().iter().zip(&expected.params) {
-        assert_close(&widened(&found.data), expected, TOLERANCE, &found.name);
+    for profile in gpu().profiles() {
+        let data = dataset(&[3], false);
+        let model =
+            Sequential::features(3).layer(Op::BatchNorm(BatchNorm::default())).linear(2).build().unwrap();
+        let mut session =
+            session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(5).profile(profile));
+        let norm = reference::batch_norm::BatchNorm::new(5, 3, 1);
+        let oracle = super::batch_norm::oracle(norm).then(linear::oracle(5, 3, 2, true));
+        set_weights(&mut session, &oracle.params);
+        let (x, targets) = batch(&data);
+        let (loss, dy) = loss_of(&(oracle.forward)(&x), &targets);
+        assert_close(&[step_on(&mut session, &data, &BATCH)], &[loss], TOLERANCE, "loss");
+        let expected = (oracle.backward)(&dy, &x);
+        for (found, expected) in block(session.gradients(0)).unwrap().iter().zip(&expected.params) {
+            assert_close(&widened(&found.data), expected, TOLERANCE, &found.name);
+        }
     }
 }
 
 /// Eleven rows in batches of four: the last batch is one row short, and no row is counted twice.
 #[test]
 fn a_last_batch_that_is_not_full() {
-    for bytes in [false, true] {
+    for (profile, bytes) in cases() {
         let data = dataset(&[13], bytes);
         let model = Sequential::features(13).linear(2).build().unwrap();
-        let mut session = session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(4));
+        let mut session =
+            session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(4).profile(profile));
         let oracle = linear::oracle(ROWS, 13, 2, true);
         set_weights(&mut session, &oracle.params);
         let rows: Vec<_> = (0..ROWS).map(|r| row(&data, r)).collect();

@@ -63,7 +63,7 @@ const RANGES: &[Range] = &[
         "integrated GPU",
         Matmul,
         [360.0, 2500.0],
-        "llama.cpp on M2 360, wgpu-mm on M1 860, gpu.cpp on M1 Max 2500",
+        "llama.cpp on M2 360, FL33TW00D's matmuls on M1 860, gpu.cpp on M1 Max 2500",
     ),
     range(
         "discrete GPU",
@@ -71,7 +71,7 @@ const RANGES: &[Range] = &[
         [1000.0, 20000.0],
         "burn on A100 1570, llama.cpp on Arc B580 2000; top: half a peak",
     ),
-    range("", Encode, [5.0, 0.1], "wgpu issue 5766: 1.95; lavapipe's machine: 0.15 to 1"),
+    range("", Encode, [5.0, 0.1], "gfx-rs issue 5766: 1.95; lavapipe's machine: 0.15 to 1"),
     range(
         "discrete GPU",
         Dispatch,

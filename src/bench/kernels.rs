@@ -2,12 +2,11 @@
 //! largest copy that the engine makes.
 
 use super::{BATCH, Effort, KernelRow, Stat, data, timed};
+use crate::compile::Options;
 use crate::data::Dataset;
 use crate::device::{Adapter, Gpu};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::Graph;
-use crate::kernel::Kernel;
-use crate::layout::Role;
 use crate::nn::Sequential;
 use crate::ops::{Conv2d, Loss, Op};
 use crate::optim::Sgd;
@@ -82,10 +81,10 @@ pub(super) fn cases(adapter: &Adapter) -> Vec<Case> {
 pub(super) async fn measure(gpu: &Gpu, case: &Case, effort: Effort) -> Result<Vec<KernelRow>> {
     let model = match &case.model {
         Ok(model) => model,
-        Err(error) => return Err(crate::Error::shape(case.name.clone(), error.to_string())),
+        Err(error) => return Err(Error::shape(case.name.clone(), error.to_string())),
     };
     let data = data::batch(&case.input, case.batch, case.outputs)?;
-    let options = crate::Options::batch(case.batch);
+    let options = Options::batch(case.batch);
     let mut session = Session::compile(gpu, model, Loss::CrossEntropy, Sgd::momentum(0.9), options).await?;
     let mut rows = profile(&mut session, &data, &case.name, effort).await?;
     rows.retain(|row| row.layer.starts_with(case.layer));
@@ -111,7 +110,7 @@ pub(super) async fn profile(
         layer: dispatch.note.clone(),
         us: Stat::of(samples.iter().map(|s| 1e6 * s[i].time.as_secs_f64()).collect()),
         flops: dispatch.flops,
-        bytes: bytes(dispatch),
+        bytes: dispatch.bytes,
     };
     Ok(session.plan().step.iter().enumerate().map(row).collect())
 }
@@ -123,19 +122,6 @@ async fn once(session: &mut Session, data: &Dataset) -> Result<Vec<KernelTime>> 
     let schedules = [Schedule::constant(1e-8, 1, session.optimizer())];
     let run = Run { schedules: &schedules, order: &order, beta: 0.98, stop: Stop::NotFinite };
     session.profile(data, &run).await
-}
-
-/// Bytes that a launch must move: what the plan counts (each tensor once), and parameters and moments a second time
-/// for an optimizer, which reads and writes them.
-fn bytes(dispatch: &Dispatch) -> u64 {
-    let updated = |role: Role| matches!(role, Role::Params | Role::Moments);
-    let again = match dispatch.kernel {
-        Kernel::Sgd | Kernel::Adam => {
-            dispatch.views.iter().filter(|v| updated(v.role)).map(|v| 4 * v.len as u64).sum()
-        }
-        _ => 0,
-    };
-    dispatch.bytes() + again
 }
 
 #[cfg(test)]
@@ -170,6 +156,6 @@ mod tests {
         let plan = compile(model, Loss::CrossEntropy, &optimizer, &Options::batch(1)).unwrap();
         let sgd = plan.step.last().unwrap();
         let arena = 4 * (64 * 64 + 64) as u64;
-        assert!(bytes(sgd) >= 5 * arena, "{} of {}", bytes(sgd), 5 * arena);
+        assert!(sgd.bytes >= 5 * arena, "{} of {}", sgd.bytes, 5 * arena);
     }
 }

@@ -22,8 +22,8 @@ find: setup ## find a learning rate (rangefinder find ARGS)
 	@[ -x target/release/rangefinder ] || cargo build --release # the first time takes minutes: show them
 	@cargo run --release --quiet -- find $(ARGS)
 
-bench: setup ## measure the kernels on this device (rangefinder bench ARGS)
-	@cargo run --release -- bench $(ARGS)
+bench: setup ## measure kernels, steps and the range test on this device
+	@cargo bench --quiet --bench engine -- $(ARGS)
 
 example-mlp: setup ## run examples/mlp.rs
 	@cargo run --release --example mlp -- $(ARGS)

@@ -36,7 +36,7 @@ pub enum Role {
     Order,
     /// Hyperparameters of each step: (replicas, steps).
     Schedule,
-    /// Where the run is: one [`State`] a replica.
+    /// Where the run is: one struct a replica.
     State,
     /// What each step measured: (replicas, steps).
     History,

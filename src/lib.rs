@@ -23,6 +23,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod bench;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod compile;

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod architecture;
+mod cli;
 mod common;
 mod datasets;
 mod determinism;

@@ -109,7 +109,9 @@ impl Found<'_> {
             return Ok(text::rate(&self.report.suggestion));
         }
         let screen = Screen::stdout();
-        let answer = self.with_figure(|figure| text::answer(figure, &screen));
+        let answer = self.with_figure(|figure| {
+            text::answer(figure, &screen) + "\n" + &text::stopped(figure, self.test.steps, &screen)
+        });
         Ok(answer + &text::run(self, args.verify_restore, &screen))
     }
 

@@ -30,9 +30,12 @@ pub(super) fn suggest(args: &args::Suggest) -> Result<()> {
         suggestion: suggestion.as_ref(),
         rules: &rules,
         smith: smith.as_ref(),
-        stopped: stopped(&curve, points.len()),
+        stopped: stopped(&curve),
     };
-    print(&text::answer(&figure, &Screen::stdout()))
+    let screen = Screen::stdout();
+    let stopped = text::stopped(&figure, curve.lr.len(), &screen);
+    let gap = if stopped.is_empty() { "" } else { "\n" };
+    print(&(text::answer(&figure, &screen) + gap + &stopped))
 }
 
 /// Every rule after its own tool's smoothing, stop and trimming.
@@ -78,9 +81,10 @@ fn subtitle(curve: &Curve) -> String {
     format!("{} losses{ends}", grouped(curve.loss.len()))
 }
 
-fn stopped(curve: &Curve, drawn: usize) -> Option<(usize, &'static str)> {
-    if drawn < curve.loss.len() {
-        return Some((drawn, "the loss is not finite"));
+fn stopped(curve: &Curve) -> Option<(usize, &'static str)> {
+    let steps = curve.loss.len();
+    match curve.loss.iter().position(|loss| !loss.is_finite()) {
+        Some(step) => Some((step, "the loss is not finite")),
+        None => (steps < curve.lr.len()).then_some((steps.saturating_sub(1), "no losses beyond")),
     }
-    (curve.loss.len() < curve.lr.len()).then_some((drawn.saturating_sub(1), "the run was ended early"))
 }

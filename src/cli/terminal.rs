@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 const USUAL: usize = 80;
-const NARROWEST: usize = 20;
+const NARROWEST: usize = 40;
 /// Longer lines are hard to read, and curves gain nothing.
 const WIDEST: usize = 110;
 

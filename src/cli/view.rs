@@ -6,41 +6,42 @@ use crate::finder::{Point, half_width_of, local_linear};
 /// What the pictures call it.
 pub(super) const NAME: &str = "local linear fit";
 
-/// Most points that are fitted; longer curves are averaged down to these, more than a picture can show.
-const MOST: usize = 2000;
+/// Most points that are fitted; longer curves are averaged down to these.
+const FITTED: usize = 2000;
+/// Most points that are shown, of longer curves every so many: a picture could not hold more.
+const SHOWN: usize = 4000;
 
 /// The points with the fit in place of the lagging average.
 ///
 /// Losses far above the pictures' frame count as just above it: else the line would foresee a divergence.
 pub(super) fn fitted(points: &[Point]) -> Vec<Point> {
-    let own: Vec<Point> = points.iter().map(|p| Point { smoothed: p.loss, ..*p }).collect();
-    let axis = Axis::losses(&own);
+    let stride = points.len().div_ceil(SHOWN).max(1);
+    let last = points.len().saturating_sub(1);
+    let kept = points.iter().enumerate().filter(|(i, _)| i.is_multiple_of(stride) || *i == last);
+    let shown: Vec<Point> = kept.map(|(_, p)| Point { smoothed: p.loss, ..*p }).collect();
+    let axis = Axis::losses(&shown);
     let top = axis.high + 0.3 * (axis.high - axis.low);
-    let cut: Vec<Point> = points.iter().map(|p| Point { loss: p.loss.min(top), ..*p }).collect();
     // A linear range may start at 0, which has no logarithm.
     let skip = usize::from(points.first().is_some_and(|p| p.lr == 0.0));
-    let (lr, loss) = grouped(&cut[skip..]);
+    let (lr, loss) = grouped(&points[skip..], top);
     let fits = local_linear(&lr, &loss, half_width_of(&lr));
     // Rates that do not rise cannot be fitted: the losses are then their own view.
     if fits.len() < lr.len() || fits.is_empty() {
-        return own;
+        return shown;
     }
     let knots: Vec<(f64, f64)> = lr.iter().zip(&fits).map(|(lr, fit)| (lr.ln(), fit.value)).collect();
-    points.iter().map(|p| Point { smoothed: between(&knots, p.lr.ln()), ..*p }).collect()
+    shown.iter().map(|p| Point { smoothed: between(&knots, p.lr.ln()), ..*p }).collect()
 }
 
-/// Geometric means of the rates and means of the losses of neighbours.
-fn grouped(points: &[Point]) -> (Vec<f64>, Vec<f64>) {
-    let size = points.len().div_ceil(MOST).max(1);
-    let mean = |group: &[Point], f: fn(&Point) -> f64| match group {
-        [one] => f(one),
-        _ => group.iter().map(f).sum::<f64>() / group.len() as f64,
-    };
+/// Geometric means of the rates and means of the losses, cut off at `top`, of neighbours.
+fn grouped(points: &[Point], top: f64) -> (Vec<f64>, Vec<f64>) {
+    let size = points.len().div_ceil(FITTED).max(1);
     let rate = |group: &[Point]| match group {
         [one] => one.lr,
-        _ => mean(group, |p| p.lr.ln()).exp(),
+        _ => (group.iter().map(|p| p.lr.ln()).sum::<f64>() / group.len() as f64).exp(),
     };
-    points.chunks(size).map(|group| (rate(group), mean(group, |p| p.loss))).unzip()
+    let loss = |group: &[Point]| group.iter().map(|p| p.loss.min(top)).sum::<f64>() / group.len() as f64;
+    points.chunks(size).map(|group| (rate(group), loss(group))).unzip()
 }
 
 /// The value at `x` of the line through the knots, which rise and are at least one.
@@ -77,6 +78,13 @@ mod tests {
                 assert!((p.smoothed - p.loss).abs() < 5e-3, "{n}: {p:?}");
             }
         }
+    }
+
+    #[test]
+    fn long_curves_are_shown_in_part() {
+        let shown = fitted(&curve((1..=50_000).map(f64::from), |lr| 1.0 / lr));
+        assert!((SHOWN - SHOWN / 5..=SHOWN + 1).contains(&shown.len()), "{}", shown.len());
+        assert_eq!((shown[0].step, shown[shown.len() - 1].step), (0, 49_999));
     }
 
     #[test]

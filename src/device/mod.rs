@@ -171,7 +171,7 @@ impl Inner {
                 what: format!("buffer {what} (bytes)"),
                 needed: bytes,
                 limit,
-                hint: "use a smaller batch, model or dataset, or fewer replicas".into(),
+                hint: "use a smaller batch, model or dataset, fewer steps or fewer replicas".into(),
             });
         }
         self.made[1].fetch_add(1, Ordering::Relaxed);

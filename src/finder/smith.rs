@@ -11,6 +11,8 @@ const MOST: usize = 2000;
 const FEWEST: usize = 6;
 /// Standard errors above the start from which a rise is clear.
 const CLEAR: f64 = 4.0;
+/// And the share of the whole rise that it must have made: without noise, any rise is above it.
+const MADE: f64 = 0.05;
 /// The rise has slowed when its slope is below this share of the steepest.
 const SLOW: f64 = 0.25;
 /// Ragged: point to point, the noise is this many times what it was before the rise.
@@ -21,7 +23,8 @@ const RAGGED: f64 = 3.0;
 ///
 /// - accuracy, a share from 0 to 1, is fitted by [`local_linear`] over half a decade to either side; where it is
 ///   `None`, the negative of the loss takes its place,
-/// - `base_lr` is the first rate from which the fit stays clearly above its start (4 standard errors) until its peak,
+/// - `base_lr` is the first rate from which the fit stays clearly above its start (4 standard errors, and a twentieth of the
+///   whole rise) until its peak,
 /// - `max_lr` is the first rate, after the steepest rise, at which the slope is below a quarter of the steepest, or the
 ///   noise is three times that before the rise, or the fit is at its peak.
 ///
@@ -51,7 +54,8 @@ fn onset(fits: &[Fit], score: &[f64], peak: usize) -> Option<usize> {
     let count = (fits.len() / 10).max(3);
     let start = fits.get(..count)?.iter().map(|fit| fit.value).sum::<f64>() / count as f64;
     // The mean of the start and a fitted value are each less noisy than one point; this is on the safe side.
-    let floor = start + CLEAR * noise(score, 0, count.max(FEWEST)) / (count as f64).sqrt();
+    let clear = CLEAR * noise(score, 0, count.max(FEWEST)) / (count as f64).sqrt();
+    let floor = start + clear.max(MADE * (fits.get(peak)?.value - start));
     let below = fits.get(..=peak)?.iter().rposition(|fit| fit.value <= floor);
     let first = below.map_or(0, |last| last + 1);
     (first < peak).then_some(first)

@@ -52,7 +52,7 @@ pub(super) fn grouped(count: usize) -> String {
 
 /// A number as one would type it: 10, 0.05, 1e-7.
 pub(super) fn typed(number: f64) -> String {
-    let plain = (1e-3..1e5).contains(&number.abs()) || number == 0.0;
+    let plain = (1e-2..1e5).contains(&number.abs()) || number == 0.0;
     if plain { number.to_string() } else { format!("{number:e}") }
 }
 

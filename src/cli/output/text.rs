@@ -61,15 +61,19 @@ fn rules(figure: &Figure, screen: &Screen) -> String {
     }
 }
 
+/// Where a curve of so many planned steps ended early, and why; nothing where it did not.
+pub(in crate::cli) fn stopped(figure: &Figure, planned: usize, screen: &Screen) -> String {
+    let Some((step, reason)) = figure.stopped else { return String::new() };
+    let rate = figure.points.iter().find(|p| p.step == step).or(figure.points.last());
+    let at = rate.map(|p| format!(", at {:.2e}", p.lr)).unwrap_or_default();
+    let text = format!("at step {step} of {}{at}: {reason}", grouped(planned));
+    entry("stopped", &text, screen)
+}
+
 /// How the sweep went.
 pub(in crate::cli) fn run(found: &Found, hashes: bool, screen: &Screen) -> String {
     let report = found.report;
     let mut lines = Vec::new();
-    if let Some((step, reason)) = report.stopped {
-        let rate = report.points.iter().find(|p| p.step == step).or(report.points.last());
-        let at = rate.map(|p| format!(", at {:.2e}", p.lr)).unwrap_or_default();
-        lines.push(("stopped", format!("at step {step} of {}{at}: {reason}", grouped(found.test.steps))));
-    }
     if report.epochs > 1.0 {
         let times = format!("{:.1} times through the dataset", report.epochs);
         lines.push(("epochs", format!("the sweep went {times}, in a new order each time")));
@@ -84,8 +88,7 @@ pub(in crate::cli) fn run(found: &Found, hashes: bool, screen: &Screen) -> Strin
         let slow = "a driver that computes on the CPU: right, but slow (see `rangefinder info`)";
         lines.push(("", slow.to_string()));
     }
-    let lines = lines.into_iter().map(|(name, text)| entry(name, &text, screen));
-    "\n".to_string() + &lines.collect::<String>()
+    lines.into_iter().map(|(name, text)| entry(name, &text, screen)).collect()
 }
 
 fn restored(fingerprints: Option<(u64, u64)>, hashes: bool) -> String {

@@ -36,7 +36,7 @@ fn without_bare_nan(text: &str) -> String {
     while let Some(at) = rest.find(['"', 'N', 'I', '-']) {
         let (before, from) = rest.split_at(at);
         out += before;
-        let known = [("NaN", "\"N\""), ("Infinity", "\"Infin\""), ("-Infinity", "\"-Infin\"")];
+        let known = [("NaN", "\"N\""), ("Infinity", "\"Infini\""), ("-Infinity", "\"-Infini\"")];
         let bare = known.iter().find(|(bare, _)| from.starts_with(bare));
         let (length, put) = match bare {
             Some((bare, put)) => (bare.len(), *put),
@@ -70,8 +70,8 @@ fn number(value: &Value) -> Option<f64> {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => match text.to_lowercase().as_str() {
             "n" | "nan" => Some(f64::NAN),
-            "infin" | "inf" | "infinity" => Some(f64::INFINITY),
-            "-infin" | "-inf" | "-infinity" => Some(f64::NEG_INFINITY),
+            "infini" | "inf" | "infinity" => Some(f64::INFINITY),
+            "-infini" | "-inf" | "-infinity" => Some(f64::NEG_INFINITY),
             _ => None,
         },
         _ => None,

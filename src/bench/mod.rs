@@ -1,0 +1,111 @@
+//! What a device does with the engine: kernels, training steps and whole range tests, timed.
+//!
+//! [`run`] returns [`Results`], which are data: print them, [compare](Results::compare) them with an earlier run, or
+//! (with the `cli` feature) write them as JSON. `rangefinder bench` and `cargo bench` are both thin over this module.
+//!
+//! Kernels are timed by timestamps on the device. Steps and range tests are wall-clock times, with every pipeline
+//! warm. Where the device has no timestamps there are no kernel rows, and [`Results::notes`] says so.
+
+mod compare;
+mod data;
+mod expect;
+mod kernels;
+mod results;
+mod steps;
+mod table;
+
+pub use compare::{Comparison, Ratio};
+pub use expect::{Expected, Verdict, expected};
+pub use results::{Ceiling, Device, KernelRow, RangeRow, Results, Stat, StepRow};
+
+use crate::data::Dataset;
+use crate::device::Gpu;
+use crate::error::Result;
+use std::time::{Duration, Instant};
+
+/// Rows of a batch in the steps and range tests.
+pub const BATCH: usize = 64;
+
+/// What to measure, and for how long.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// A tenth of the time, and range tests of 20 steps: for a look, not for a record.
+    pub quick: bool,
+    /// Only workloads whose name contains this ("matmul", "conv2d", "mlp step", "cnn range test"); default all.
+    pub filter: Option<String>,
+    /// Images of 28 x 28 for the steps and range tests; default synthetic ones, so that nothing is downloaded.
+    pub data: Option<Dataset>,
+}
+
+impl Settings {
+    fn wants(&self, workload: &str) -> bool {
+        self.filter.as_deref().is_none_or(|f| workload.contains(f))
+    }
+
+    /// Time that one workload's repeats may take, and how many there are at least and at most.
+    fn effort(&self) -> Effort {
+        match self.quick {
+            true => Effort { time: Duration::from_millis(200), least: 2, most: 5, sweep: 20 },
+            false => Effort { time: Duration::from_secs(2), least: 5, most: 31, sweep: 100 },
+        }
+    }
+}
+
+/// How often to repeat.
+#[derive(Clone, Copy)]
+struct Effort {
+    time: Duration,
+    least: usize,
+    most: usize,
+    /// Steps of a range test.
+    sweep: usize,
+}
+
+impl Effort {
+    /// Repeats of something that took this long once. What takes far too long is measured fewer times than asked for.
+    fn repeats(self, once: Duration) -> usize {
+        let fits = |time: Duration| (time.as_secs_f64() / once.as_secs_f64().max(1e-6)) as usize;
+        fits(self.time).clamp(self.least, self.most).min(fits(5 * self.time)).max(1)
+    }
+}
+
+/// The time that `f` takes, in milliseconds, beside its result.
+async fn timed<T>(f: impl Future<Output = Result<T>>) -> Result<(T, f64)> {
+    let start = Instant::now();
+    let value = f.await?;
+    Ok((value, 1e3 * start.elapsed().as_secs_f64()))
+}
+
+/// Measures kernels, steps and range tests on a device, and calls `progress` with the name of each before it starts.
+///
+/// # Errors
+/// The device failed, or the data does not fit the models.
+pub async fn run(gpu: &Gpu, settings: &Settings, progress: &mut dyn FnMut(&str)) -> Result<Results> {
+    let images = match &settings.data {
+        Some(data) => data.clone(),
+        None => data::images(100 * BATCH)?,
+    };
+    let mut results = Results::of(gpu, settings.quick, images.name());
+    if gpu.adapter().timestamps {
+        for case in kernels::cases(gpu.adapter()).iter().filter(|c| settings.wants(&c.name)) {
+            progress(&case.name);
+            results.kernels.extend(kernels::measure(gpu, case, settings.effort()).await?);
+        }
+        results.ceiling = Ceiling::of(&results.kernels);
+    } else {
+        results.notes.push("no timestamps on this device: kernels are not timed one by one".into());
+    }
+    for model in steps::MODELS {
+        let name = format!("{} step", model.0);
+        if settings.wants(&name) {
+            progress(&name);
+            results.steps.push(steps::step(gpu, model, &images, settings.effort()).await?);
+        }
+        let name = format!("{} range test", model.0);
+        if settings.wants(&name) {
+            progress(&name);
+            results.range_tests.push(steps::range_test(gpu, model, &images, settings.effort()).await?);
+        }
+    }
+    Ok(results)
+}

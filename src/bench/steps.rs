@@ -1,0 +1,106 @@
+//! Whole steps and whole range tests of the two models that the crate brings along.
+
+use super::{BATCH, Effort, RangeRow, Stat, StepRow, kernels, timed};
+use crate::compile::Options;
+use crate::data::Dataset;
+use crate::data::order::batch_order;
+use crate::device::Gpu;
+use crate::error::Result;
+use crate::finder::RangeTest;
+use crate::graph::Graph;
+use crate::models;
+use crate::ops::Loss;
+use crate::optim::Sgd;
+use crate::schedule::Schedule;
+use crate::session::{Control, Cost, Run, Session, Stop};
+use std::time::Duration;
+
+/// Name and builder.
+pub(super) type Model = (&'static str, fn(&[usize], usize) -> Result<Graph>);
+
+pub(super) const MODELS: [Model; 2] = [("mlp", models::mlp), ("cnn", models::cnn)];
+
+/// Steps in a timed run, where the device is fast enough for so many.
+const STEPS: usize = 100;
+
+async fn session(gpu: &Gpu, model: Model, data: &Dataset) -> Result<Session> {
+    let graph = (model.1)(data.shape(), data.classes().unwrap_or(1))?;
+    Session::compile(gpu, &graph, Loss::CrossEntropy, Sgd::momentum(0.9), Options::batch(BATCH)).await
+}
+
+/// A run of `steps` steps at a modest rate.
+async fn train(session: &mut Session, data: &Dataset, steps: usize) -> Result<Cost> {
+    let order = batch_order(data.len(), BATCH, steps, 0)?;
+    let schedules = [Schedule::constant(0.01, steps, session.optimizer())];
+    let run = Run { schedules: &schedules, order: &order, beta: 0.98, stop: Stop::NotFinite };
+    Ok(session.run(data, &run, Control::default()).await?.cost)
+}
+
+/// Wall time of a training step, and where the device spends it.
+pub(super) async fn step(gpu: &Gpu, model: Model, data: &Dataset, effort: Effort) -> Result<StepRow> {
+    let mut session = session(gpu, model, data).await?;
+    train(&mut session, data, 4).await?; // drivers compile kernels on first use
+    let few = train(&mut session, data, 8).await?;
+    let fits = effort.time.as_secs_f64() / few.step.as_secs_f64().max(1e-6);
+    let steps = (fits as usize).clamp(8, STEPS);
+    let mut costs = Vec::new();
+    for _ in 0..effort.repeats(few.step * steps as u32) {
+        costs.push(train(&mut session, data, steps).await?);
+    }
+    let kernels = match gpu.adapter().timestamps {
+        true => kernels::profile(&mut session, data, &format!("{} step", model.0), effort).await?,
+        false => Vec::new(),
+    };
+    let stat = |f: fn(&Cost) -> Duration, scale: f64| {
+        Stat::of(costs.iter().map(|c| scale * f(c).as_secs_f64()).collect())
+    };
+    Ok(StepRow {
+        model: model.0.into(),
+        data: data.name().into(),
+        batch: BATCH,
+        parameters: session.plan().parameters(),
+        dispatches: session.plan().step.len(),
+        ms: stat(|c| c.step, 1e3),
+        encode_us: stat(|c| c.encode_per_dispatch, 1e6),
+        kernels,
+    })
+}
+
+/// Wall time of a whole range test: steps from 1e-7 to 10, none skipped, with the snapshot before it, the restore
+/// behind it, and the two hashes that prove it.
+pub(super) async fn range_test(gpu: &Gpu, model: Model, data: &Dataset, effort: Effort) -> Result<RangeRow> {
+    let test = RangeTest { steps: effort.sweep, stop: Stop::NotFinite, ..RangeTest::default() };
+    let cold = async {
+        let mut session = session(gpu, model, data).await?;
+        test.run(&mut session, data).await?;
+        Ok(session)
+    };
+    let (mut session, first_ms) = timed(cold).await?;
+    let (mut report, ms) = timed(test.run(&mut session, data)).await?;
+    let (mut walls, mut costs) = (vec![ms], vec![report.cost]);
+    for _ in 1..effort.repeats(Duration::from_secs_f64(ms / 1e3)) {
+        let (again, ms) = timed(test.run(&mut session, data)).await?;
+        walls.push(ms);
+        costs.push(again.cost);
+        report = again;
+    }
+    let cost = report.cost;
+    let ran = report.stopped.map_or(test.steps, |(step, _)| step + 1);
+    let dispatches = cost.dispatches_per_step * ran;
+    let host = |c: &Cost| 1e3 * c.encode_per_dispatch.as_secs_f64() * dispatches as f64;
+    Ok(RangeRow {
+        model: model.0.into(),
+        data: data.name().into(),
+        steps: test.steps,
+        ran,
+        stopped: report.stopped.map(|(_, reason)| reason.to_string()),
+        restored: report.restored(),
+        wall_ms: Stat::of(walls),
+        sweep_ms: Stat::of(costs.iter().map(|c| 1e3 * c.wall.as_secs_f64()).collect()),
+        host_ms: Stat::of(costs.iter().map(host).collect()),
+        first_ms,
+        dispatches,
+        submits: cost.submits,
+        waits: cost.waits,
+    })
+}

@@ -1,0 +1,179 @@
+//! Results as a table for people.
+
+use super::{Ceiling, KernelRow, RangeRow, Results, Stat, StepRow, expected};
+use std::fmt;
+
+/// `{results}` prints the workloads; `{results:#}` also every kernel of the models' steps.
+impl fmt::Display for Results {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let d = &self.device;
+        writeln!(f, "rangefinder {} on {} ({}, {}; {})", self.version, d.name, d.kind, d.backend, d.driver)?;
+        if self.quick {
+            writeln!(f, "a quick look: few repeats, range tests of fewer steps")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "note: {note}")?;
+        }
+        if !self.kernels.is_empty() {
+            kernels(f, "kernels, on the device", &self.kernels, self.ceiling.as_ref())?;
+        }
+        if f.alternate() {
+            for step in self.steps.iter().filter(|s| !s.kernels.is_empty()) {
+                let title = format!("{} step, kernel by kernel", step.model);
+                kernels(f, &title, &step.kernels, self.ceiling.as_ref())?;
+            }
+        }
+        if !self.steps.is_empty() {
+            steps(f, &self.steps, self.ceiling.as_ref(), &self.data)?;
+        }
+        if !self.range_tests.is_empty() {
+            range_tests(f, self)?;
+        }
+        verdicts(f, self)
+    }
+}
+
+/// Three figures, without an exponent.
+fn short(v: f64) -> String {
+    let decimals = match v.abs() {
+        v if v >= 100.0 => 0,
+        v if v >= 10.0 => 1,
+        v if v >= 1.0 || v == 0.0 => 2,
+        _ => 3,
+    };
+    format!("{v:.decimals$}")
+}
+
+/// "12.3  11.9..14.0"
+fn stat(s: &Stat) -> String {
+    let range = format!("{}..{}", short(s.min), short(s.max));
+    format!("{:>8} {range:>15}", short(s.median))
+}
+
+/// The share of a roofline, or nothing without one.
+fn percent(share: Option<f64>) -> String {
+    share.map_or(String::new(), |s| format!("{:.0} %", 100.0 * s))
+}
+
+fn kernels(
+    f: &mut fmt::Formatter<'_>,
+    title: &str,
+    rows: &[KernelRow],
+    ceiling: Option<&Ceiling>,
+) -> fmt::Result {
+    let width = if rows.iter().any(|r| r.workload.ends_with(" step")) { 48 } else { 26 };
+    writeln!(
+        f,
+        "\n{title:<width$} {:<16} {:>8} {:>15} {:>8} {:>7} {:>9} {:>8}",
+        "kernel", "us", "min..max", "GFLOP/s", "GB/s", "floor us", "of roof"
+    )?;
+    let mut last = "";
+    for row in rows {
+        // A workload's name stands on its first row; of a step, each row has its layer.
+        let name: &str = match row.workload.ends_with(" step") {
+            true => &row.layer,
+            false if row.workload == last => "",
+            false => &row.workload,
+        };
+        last = &row.workload;
+        let name: String = name.chars().take(width).collect();
+        let floor = ceiling.map_or(String::new(), |c| short(c.floor_us(row)));
+        let share = percent(ceiling.map(|c| c.share(std::slice::from_ref(row))));
+        let (gflops, gbps) = (short(row.gflops()), short(row.gbps()));
+        let times = stat(&row.us);
+        writeln!(f, "{name:<width$} {:<16} {times} {gflops:>8} {gbps:>7} {floor:>9} {share:>8}", row.kernel)?;
+    }
+    match ceiling {
+        Some(c) if !title.contains("step") => {
+            writeln!(f, "ceilings: {} GFLOP/s ({})", short(c.gflops), c.gflops_by)?;
+            writeln!(f, "          {} GB/s ({})", short(c.gbps), c.gbps_by)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn steps(f: &mut fmt::Formatter<'_>, rows: &[StepRow], ceiling: Option<&Ceiling>, data: &str) -> fmt::Result {
+    writeln!(
+        f,
+        "\n{:<26} {:>10} {:>8} {:>15} {:>11} {:>16} {:>10} {:>9} {:>8}",
+        format!("step, {data}"),
+        "dispatches",
+        "ms",
+        "min..max",
+        "us/dispatch",
+        "encode us/disp.",
+        "device ms",
+        "floor ms",
+        "of roof"
+    )?;
+    for row in rows {
+        let timed = ceiling.filter(|_| !row.kernels.is_empty());
+        let floor = timed.map(|c| row.kernels.iter().map(|k| c.floor_us(k)).sum::<f64>() / 1e3);
+        writeln!(
+            f,
+            "{:<26} {:>10} {} {:>11} {:>16} {:>10} {:>9} {:>8}",
+            format!("{} batch {}, {} k params", row.model, row.batch, row.parameters / 1000),
+            row.dispatches,
+            stat(&row.ms),
+            short(row.us_per_dispatch()),
+            short(row.encode_us.median),
+            if row.kernels.is_empty() { String::new() } else { short(row.device_ms()) },
+            floor.map_or(String::new(), short),
+            percent(timed.map(|c| c.share(&row.kernels))),
+        )?;
+    }
+    Ok(())
+}
+
+fn range_tests(f: &mut fmt::Formatter<'_>, results: &Results) -> fmt::Result {
+    writeln!(
+        f,
+        "\n{:<26} {:>5} {:>8} {:>15} {:>9} {:>8} {:>9} {:>7} {:>5} {:>9}",
+        "range test, 1e-7 to 10",
+        "steps",
+        "wall ms",
+        "min..max",
+        "sweep ms",
+        "host ms",
+        "device ms",
+        "submits",
+        "waits",
+        "first ms"
+    )?;
+    for row in &results.range_tests {
+        let RangeRow { ran, submits, waits, .. } = row;
+        let device = results.device_ms(row).map_or(String::new(), short);
+        let (sweep, host, first) =
+            (short(row.sweep_ms.median), short(row.host_ms.median), short(row.first_ms));
+        let wall = stat(&row.wall_ms);
+        let name = &row.model;
+        write!(
+            f,
+            "{name:<26} {ran:>5} {wall} {sweep:>9} {host:>8} {device:>9} {submits:>7} {waits:>5} {first:>9}"
+        )?;
+        match &row.stopped {
+            Some(reason) => writeln!(f, "  ended early: {reason}")?,
+            None => writeln!(f)?,
+        }
+        if !row.restored {
+            writeln!(f, "{name:<26} NOT RESTORED: the hashes before and after differ")?;
+        }
+    }
+    Ok(())
+}
+
+fn verdicts(f: &mut fmt::Formatter<'_>, results: &Results) -> fmt::Result {
+    let verdicts = expected(results);
+    if !verdicts.is_empty() {
+        writeln!(f, "\nfor a device of the class \"{}\"", results.device.kind)?;
+    }
+    for e in &verdicts {
+        let value = format!("{} {}", short(e.value), e.unit);
+        write!(f, "{:<32} {value:>14}  {}", e.measure, e.verdict)?;
+        match e.range {
+            Some((worst, best)) => writeln!(f, " {} to {} ({})", short(worst), short(best), e.source)?,
+            None => writeln!(f)?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,476 @@
+//! The command as people run it: the real program, its output, its files, its exit code.
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// An empty folder, in which a command runs; gone with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("rangefinder-cli-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.0.join(name), bytes).unwrap();
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.0.join(name)).unwrap()
+    }
+
+    fn files(&self) -> Vec<String> {
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut files: Vec<_> = fs::read_dir(&self.0).unwrap().map(name).collect();
+        files.sort();
+        files
+    }
+
+    /// The command, with arguments that are separated by spaces.
+    fn command(&self, args: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rangefinder"));
+        command.args(args.split_whitespace()).current_dir(&self.0).stdin(Stdio::null());
+        command.env_remove("COLUMNS").env_remove("NO_COLOR");
+        // Without it Mesa says so on stderr.
+        if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+            command.env("XDG_RUNTIME_DIR", std::env::temp_dir());
+        }
+        command
+    }
+
+    #[track_caller]
+    fn done(&self, args: &str) -> String {
+        done(&self.command(args).output().unwrap())
+    }
+
+    #[track_caller]
+    fn json(&self, args: &str) -> Value {
+        serde_json::from_str(&self.done(args)).unwrap()
+    }
+
+    /// One line on stderr and nothing anywhere else.
+    #[track_caller]
+    fn refused(&self, args: &str, code: i32, said: &str) {
+        let files = self.files();
+        failed(&self.command(args).output().unwrap(), code, said);
+        assert_eq!(self.files(), files, "{args} left files");
+    }
+
+    /// As clap refuses: its own words, exit code 2.
+    #[track_caller]
+    fn misused(&self, args: &str, said: &str) {
+        let output = self.command(args).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{stderr}");
+        assert!(stderr.contains(said), "{stderr}");
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[track_caller]
+fn done(output: &Output) -> String {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "a GPU test: see `make setup`");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[track_caller]
+fn failed(output: &Output, code: i32, said: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(code), 0), "{stderr}");
+    assert!(stderr.starts_with("rangefinder: ") && stderr.contains(said), "{stderr}");
+    assert_eq!(stderr.matches('\n').count(), 1, "{stderr}");
+}
+
+const RULES: [&str; 5] = ["fastai_valley", "fastai_steep", "fastai_slide", "fastai_minimum", "min_gradient"];
+
+/// The losses of a clean fall around 1e-2 and a divergence near 1.
+fn curve() -> (Vec<f64>, Vec<f64>) {
+    let lr: Vec<f64> = (0..100).map(|i| 1e-7 * 1e8f64.powf(f64::from(i) / 99.0)).collect();
+    let wobble = |i: usize| 0.01 * ((i * 7 % 5) as f64 - 2.0);
+    let loss = |(i, lr): (usize, &f64)| 2.0 / (1.0 + (lr / 1e-2).powi(2)) + lr.powi(3) + wobble(i);
+    let loss = lr.iter().enumerate().map(loss).collect();
+    (lr, loss)
+}
+
+fn curve_csv() -> String {
+    let (lr, loss) = curve();
+    let rows = lr.iter().zip(loss).map(|(lr, loss)| format!("{lr:e},{loss}\n"));
+    format!("Learning Rate,train_loss\n{}", rows.collect::<String>())
+}
+
+#[test]
+fn a_sweep_of_the_digits_suggests_a_rate() {
+    let text = Folder::new().done("find --verify-restore");
+    let rows = [
+        "CNN on digits, SGD momentum 0.9, batch 64",
+        "middle of the fall  ",
+        "fastai valley  ",
+        "min gradient  ",
+        "Smith's pair  ",
+        "▲ suggested ",
+        "times through the dataset, in a new order",
+        " before, ",
+        " a step of ",
+        "adapter  ",
+    ];
+    for row in rows {
+        assert!(text.contains(row), "{row}\n{text}");
+    }
+    assert!(!text.contains('\x1b') && !text.contains("no suggestion"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn json_has_everything() {
+    let found = Folder::new().json("find --data moons --json");
+    let step = &found["history"][3];
+    assert_eq!((&step["step"], &step["momentum"]), (&3.into(), &0.9.into()));
+    for key in ["lr", "loss", "smoothed", "accuracy", "grad_norm"] {
+        assert!(step[key].is_f64(), "{key}: {step}");
+    }
+    assert_eq!(found["history"][0]["lr"], 1e-7);
+    for key in ["lr", "low", "high", "score"] {
+        assert!(found["suggestion"][key].as_f64() > Some(0.0), "{key}");
+    }
+    assert!(found["suggestion"]["rule"].is_string() && found["suggestion"]["reason"].is_string());
+    assert!(found["refusal"].is_null());
+    for rule in RULES {
+        assert!(found["rules"][rule].is_f64() || found["rules"][rule].is_null(), "{rule}");
+        assert!(found["rules"].get(rule).is_some(), "{rule}");
+    }
+    assert!(
+        found["smith"].is_null() || found["smith"]["base_lr"].as_f64() < found["smith"]["max_lr"].as_f64()
+    );
+    let stopped = &found["stopped"];
+    assert!(stopped.is_null() || stopped["step"].is_u64() && stopped["reason"].is_string());
+    assert_eq!((&found["restored"], &found["mode"]), (&true.into(), &"sweep".into()));
+    assert_eq!(found["fingerprints"]["before"], found["fingerprints"]["after"]);
+    assert!(found["adapter"].is_string() && found["ms_per_step"].as_f64() > Some(0.0));
+    for key in ["dispatches_per_step", "submits", "host_waits", "steps", "batch", "seed"] {
+        assert!(found[key].is_u64(), "{key}");
+    }
+}
+
+#[test]
+fn a_refusal_is_a_result() {
+    let folder = Folder::new();
+    // From rates that do nothing to rates that do nothing.
+    let args = "find --data moons --from 1e-12 --to 1e-10 --steps 20";
+    let found = folder.json(&format!("{args} --json"));
+    assert!(found["suggestion"].is_null() && found["refusal"].is_string());
+    assert_eq!(folder.done(&format!("{args} --quiet")), "none\n");
+    assert!(folder.done(args).contains("no suggestion"));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    let folder = Folder::new();
+    let history = |args: &str| folder.json(args)["history"].to_string();
+    let first = history("find --steps 30 --json --seed 5");
+    assert_eq!(first, history("find --steps 30 --json --seed 5"));
+    assert_ne!(first, history("find --steps 30 --json --seed 6"));
+}
+
+#[test]
+fn every_setting_is_used() {
+    let folder = Folder::new();
+    let find = |args: &str| folder.json(&format!("find --data spirals --steps 12 --json {args}"));
+    let found = find("--optimizer adamw --momentum 0.8 --clip 1 --batch 32 --mode same-batch --seed 9");
+    assert_eq!(
+        (&found["optimizer"], &found["mode"]),
+        (&"AdamW, weight decay 0.01".into(), &"same-batch".into())
+    );
+    assert_eq!((&found["batch"], &found["seed"], &found["clip"]), (&32.into(), &9.into(), &1.0.into()));
+    assert_eq!(found["history"][0]["momentum"], 0.8);
+    let linear = find("--spacing linear --from 0 --to 0.11 --stop finite --optimizer sgd");
+    assert_eq!(linear["history"].as_array().map(Vec::len), Some(12));
+    assert!((linear["history"][1]["lr"].as_f64().unwrap() - 0.01).abs() < 1e-12);
+}
+
+#[test]
+fn files_are_written() {
+    let folder = Folder::new();
+    folder.write("curve.csv", "old");
+    let found = folder.json("find --data moons --json --csv curve.csv --plot curve.svg");
+    folder.done("find --data moons --steps 10 --quiet --plot curve.png");
+    assert_eq!(folder.files(), ["curve.csv", "curve.png", "curve.svg"]);
+    let csv = folder.read("curve.csv");
+    let steps = found["history"].as_array().unwrap();
+    assert!(csv.starts_with("step,lr,loss,smoothed,accuracy,grad_norm,momentum\n0,1e-7,"));
+    assert_eq!(csv.lines().count(), steps.len() + 1);
+    for (line, step) in csv.lines().skip(1).zip(steps) {
+        let loss: f64 = line.split(',').nth(2).unwrap().parse().unwrap();
+        assert_eq!(Some(loss), step["loss"].as_f64());
+    }
+    let svg = folder.read("curve.svg");
+    assert!(svg.starts_with("<svg") && svg.contains("local linear fit") && svg.contains("MLP on moons"));
+    assert!(fs::read(folder.0.join("curve.png")).unwrap().starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn what_find_writes_suggest_reads() {
+    let folder = Folder::new();
+    let text = folder.done("find --data moons --json --csv curve.csv");
+    folder.write("curve.json", &text);
+    let found: Value = serde_json::from_str(&text).unwrap();
+    let read = folder.json("suggest curve.json --json");
+    for key in ["suggestion", "refusal", "rules", "smith"] {
+        assert_eq!(read[key], found[key], "{key}");
+    }
+    let rate = found["suggestion"]["lr"].as_f64();
+    for file in ["curve.json", "curve.csv"] {
+        assert_eq!(folder.done(&format!("suggest {file} --quiet")).trim().parse().ok(), rate, "{file}");
+    }
+}
+
+#[test]
+fn other_tools_curves_are_read() {
+    let folder = Folder::new();
+    folder.write("curve.csv", curve_csv());
+    let (lr, loss) = curve();
+    folder.write("curve.json", serde_json::json!({"lr": lr, "loss": loss, "accuracy": null}).to_string());
+    let csv = folder.json("suggest curve.csv --json");
+    let rate = csv["suggestion"]["lr"].as_f64().unwrap();
+    assert!((5e-3..5e-2).contains(&rate), "{rate}");
+    assert_eq!(folder.done("suggest curve.csv -q").lines().last().unwrap().parse().ok(), Some(rate));
+    let json = folder.json("suggest curve.json --json");
+    let other = json["suggestion"]["lr"].as_f64().unwrap();
+    assert!((other / rate - 1.0).abs() < 1e-9, "{other} {rate}");
+    let text = folder.done("suggest curve.csv");
+    assert!(
+        text.contains("100 losses, rates from 1.00e-7 to 1.00e1") && text.contains("fastai slide"),
+        "{text}"
+    );
+    let raw = folder.json("suggest curve.csv --json --as-is");
+    assert_eq!(raw["suggestion"], csv["suggestion"]);
+    assert_ne!(raw["rules"], csv["rules"]);
+    for rule in RULES {
+        assert!(raw["rules"][rule].is_f64(), "{rule}");
+    }
+}
+
+#[test]
+fn standard_input_and_divergence_are_read() {
+    let folder = Folder::new();
+    let (lr, mut loss) = curve();
+    loss.truncate(80);
+    let text = serde_json::json!({"lr": lr[..80], "loss": loss, "steps": 100}).to_string();
+    for text in
+        [text.clone(), text.replacen("\"loss\":[", "\"loss\":[NaN,", 1).replacen("[1e-7,", "[1e-8,1e-7,", 1)]
+    {
+        folder.write("in.json", &text);
+        let stdin = fs::File::open(folder.0.join("in.json")).unwrap();
+        let output = folder.command("suggest - --quiet").stdin(stdin).output().unwrap();
+        let answer = done(&output);
+        let starts_with_nan = text.contains("NaN");
+        assert_eq!(answer == "none\n", starts_with_nan, "{answer}");
+    }
+}
+
+#[test]
+fn curves_that_cannot_be_read_are_named() {
+    let folder = Folder::new();
+    let says = |text: &str, said: &str| {
+        folder.write("curve.csv", text);
+        folder.refused("suggest curve.csv", 1, said);
+    };
+    says("lr,loss\n1,2\n2,abc\n", "curve.csv:3: loss: `abc` is not a number");
+    says("lr,loss\n1,\n", "curve.csv:2: loss: is empty; write nan");
+    says("lr,loss\n1\n", "curve.csv:2: has 1 fields, the header 2");
+    says("a,b\n1,2\n", "curve.csv:1: the header has no lr; found `a`, `b`");
+    says("lr,loss\n", "curve.csv: holds no losses");
+    says("", "curve.csv: is empty");
+    says("{\"lr\": [1,", "curve.csv:1:10: is not JSON");
+    says("{\"lr\": [1], \"loss\": [\"x\"]}", "curve.csv: loss[0]: `\"x\"` is not a number");
+    folder.refused("suggest nowhere.csv", 1, "nowhere.csv: ");
+    folder.refused("suggest .", 1, ".: ");
+    folder.misused("suggest", "<FILE>");
+}
+
+#[test]
+fn wrong_usage_is_refused_before_anything_runs() {
+    let folder = Folder::new();
+    folder.misused("", "Usage: rangefinder");
+    folder.misused("find --nosuch", "--nosuch");
+    folder.misused("find --model resnet", "mlp, cnn");
+    folder.misused("find --data imagenet", "no such dataset; use digits, moons");
+    folder.misused("find --data mnist", "mnist:DIR");
+    folder.misused("find --optimizer lion", "adamw");
+    folder.misused("find --stop never", "use rise");
+    folder.misused("find --batch -1", "-1");
+    folder.misused("find --json --quiet", "--quiet");
+    folder.refused("find --model cnn --data moons", 2, "use mlp");
+    folder.refused("find --steps 0", 2, "--steps: 0 is too few");
+    folder.refused("find --steps 1", 2, "--steps: 1 is too few");
+    folder.refused("find --from 1 --to 1", 2, "--to: 1 is not above --from 1");
+    folder.refused("find --from 1 --to 0.1", 2, "--to: 0.1 is not above --from 1");
+    folder.refused("find --from -1", 2, "--from: -1 is negative");
+    folder.refused("find --to -1", 2, "--to: -1 is not above --from 1e-7");
+    folder.refused("find --from nan", 2, "--from: NaN is not a learning rate");
+    folder.refused("find --from 0", 2, "--from: 0 cannot start an exponential range");
+    folder.refused("find --batch 0", 2, "--batch: is 0");
+    folder.refused("find --batch 5000", 2, "--batch: 5000 is larger than the dataset (1437 samples)");
+    folder.refused("find --momentum 1", 2, "--momentum: 1 is not");
+    folder.refused("find --optimizer sgd --momentum 0.5", 2, "--momentum: sgd has none");
+    folder.refused("find --weight-decay -1", 2, "--weight-decay: -1");
+    folder.refused("find --clip 0", 2, "--clip: 0");
+    folder.refused("find --smoothing 1", 2, "--smoothing: 1");
+    folder.refused("plan --replicas 0", 2, "--replicas: 0");
+}
+
+#[test]
+fn files_that_cannot_be_written_are_refused_before_the_run() {
+    let folder = Folder::new();
+    folder.write("file", "x");
+    folder.refused("find --plot curve.gif", 2, "--plot: `curve.gif` has the extension `.gif`");
+    folder.refused("find --plot curve", 2, "--plot: `curve` has no extension");
+    folder.refused("find --plot none/curve.svg", 2, "--plot: there is no folder `none`");
+    folder.refused("find --csv none/curve.csv", 2, "--csv: there is no folder `none`");
+    folder.refused("find --csv file/curve.csv", 2, "--csv: there is no folder");
+    folder.refused("find --csv .", 2, "--csv: `.` ");
+    folder.refused("find --csv a.svg --plot a.svg", 2, "--csv: is the same file as --plot");
+}
+
+/// An IDX file: its type, its dimensions, and so many bytes.
+fn idx(kind: u8, dims: &[u32], bytes: usize) -> Vec<u8> {
+    let mut file = vec![0, 0, kind, dims.len() as u8];
+    file.extend(dims.iter().flat_map(|d| d.to_be_bytes()));
+    file.extend((0..bytes).map(|i| (i * 31 % 10) as u8));
+    file
+}
+
+fn write_mnist(folder: &Folder, images: impl AsRef<[u8]>) {
+    folder.write("train-images-idx3-ubyte", images);
+    folder.write("train-labels-idx1-ubyte", idx(8, &[40], 40));
+    folder.write("t10k-images-idx3-ubyte", idx(8, &[2, 28, 28], 2 * 784));
+    folder.write("t10k-labels-idx1-ubyte", idx(8, &[2], 2));
+}
+
+#[test]
+fn datasets_come_from_folders() {
+    let folder = Folder::new();
+    folder.refused("find --data mnist:none", 1, "none: no such directory");
+    folder.refused("find --data cifar10:none", 1, "none: no such directory");
+    folder.refused("find --data mnist:.", 1, ".: has no train-images-idx3-ubyte");
+    write_mnist(&folder, idx(8, &[40, 28, 28], 40 * 784));
+    let found = folder.json("find --data mnist:. --model mlp --batch 8 --steps 10 --json");
+    assert_eq!((&found["data"], &found["samples"]), (&"mnist".into(), &40.into()));
+    folder.refused("find --data mnist:.", 2, "--batch: 64 is larger than the dataset (40 samples)");
+    write_mnist(&folder, idx(8, &[40, 28, 28], 1000));
+    folder.refused("find --data mnist:.", 1, "train-images-idx3-ubyte: is truncated");
+    write_mnist(&folder, idx(0x0d, &[40, 28, 28], 40 * 784));
+    folder.refused("find --data mnist:.", 1, "train-images-idx3-ubyte: ");
+    write_mnist(&folder, "not IDX at all");
+    folder.refused("find --data mnist:.", 1, "train-images-idx3-ubyte: ");
+}
+
+#[test]
+fn without_an_adapter_there_is_advice() {
+    let folder = Folder::new();
+    for args in ["find", "info"] {
+        let mut command = folder.command(args);
+        // Linux alone asks these files for its drivers.
+        if cfg!(target_os = "linux") {
+            command.env("VK_ICD_FILENAMES", "/nonexistent").env("VK_DRIVER_FILES", "/nonexistent");
+            failed(&command.output().unwrap(), 1, "install a Vulkan driver");
+        }
+    }
+    let output = folder.command("find").env("RANGEFINDER_ADAPTER", "nosuch").output().unwrap();
+    failed(&output, 1, "RANGEFINDER_ADAPTER=nosuch matches none of 0: ");
+    assert!(folder.files().is_empty());
+}
+
+#[test]
+fn info_lists_adapters() {
+    let folder = Folder::new();
+    let text = folder.done("info");
+    assert!(text.contains("<- used") && text.contains("RANGEFINDER_ADAPTER"), "{text}");
+    let info = folder.json("info --json");
+    let used = info["used"].as_u64().unwrap() as usize;
+    assert!(info["adapters"][used]["max_buffer"].as_u64() > Some(1 << 20));
+}
+
+#[test]
+fn a_plan_needs_no_device() {
+    let folder = Folder::new();
+    let plan = |args: &str| {
+        let mut command = folder.command(args);
+        done(&command.env("VK_ICD_FILENAMES", "/nonexistent").output().unwrap())
+    };
+    let small = plan("plan");
+    assert!(small.starts_with("1x8x8 -> 10, cross_entropy, SGD momentum 0.9, batch 64\n"), "{small}");
+    assert!(small.contains("conv2d") && !small.contains("params["));
+    assert!(plan("plan --bindings").contains("params["));
+    assert!(
+        plan("plan --data moons --optimizer adam --replicas 3 --batch 8")
+            .contains("Adam, batch 8, 3 replicas")
+    );
+}
+
+#[test]
+fn help_says_what_there_is() {
+    let folder = Folder::new();
+    let help = folder.done("find --help");
+    for text in
+        ["What to train:", "The sweep:", "Output:", "Examples:", "[default: 1e-7]", "--verify-restore"]
+    {
+        assert!(help.contains(text), "{text}\n{help}");
+    }
+    assert_eq!(folder.done("--version"), format!("rangefinder {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let folder = Folder::new();
+    for args in ["plan --bindings", "find --data moons --steps 10", "suggest curve.csv"] {
+        folder.write("curve.csv", curve_csv());
+        let mut child = folder.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]), "{args}");
+    }
+}
+
+/// Does a process handle SIGINT? Before it does, the signal would end it.
+#[cfg(target_os = "linux")]
+fn handles_interrupts(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 2 != 0)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_restores_the_model_and_leaves_no_file() {
+    use std::time::Duration;
+    let folder = Folder::new();
+    // Long enough to be interrupted on any device.
+    let mut command = folder.command("find --steps 400000 --stop finite --csv curve.csv --plot curve.svg");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !handles_interrupts(child.id()) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(1500));
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(stderr, "rangefinder: cancelled; the model is as it was before\n");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    assert!(folder.files().is_empty(), "{:?}", folder.files());
+    assert!(Path::new(&folder.0).is_dir());
+}

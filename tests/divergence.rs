@@ -106,13 +106,18 @@ fn first_above(steps: &[Measured], factor: f64) -> Option<usize> {
 }
 
 #[test]
-fn fastais_rule_stops_at_four_times_the_best() {
+fn fastais_rule_stops_at_a_multiple_of_the_best() {
     let full = swept(1.0, 0.0, Stop::NotFinite);
-    let expected = first_above(&full.steps, 4.0).expect("the sweep diverges");
-    let history = swept(1.0, 0.0, Stop::Best(4.0));
-    assert_eq!(history.stopped, Some((expected, StopReason::Diverged)));
-    assert_eq!(history.steps.len(), expected + 1);
-    assert_eq!(history.steps[..expected], full.steps[..expected], "until then both are one run");
+    let mut stops = Vec::new();
+    for factor in [1.1, 4.0, 1e3] {
+        let expected = first_above(&full.steps, factor).expect("the sweep diverges");
+        let history = swept(1.0, 0.0, Stop::Best(factor));
+        assert_eq!(history.stopped, Some((expected, StopReason::Diverged)), "{factor}");
+        assert_eq!(history.steps.len(), expected + 1);
+        assert_eq!(history.steps[..expected], full.steps[..expected], "until then both are one run");
+        stops.push(expected);
+    }
+    assert!(stops[0] < stops[1] && stops[1] < stops[2], "each factor has its step: {stops:?}");
 }
 
 /// Our rule in f64, over the losses of a run that was not stopped: it may give back `factor` of the fall, or of so many

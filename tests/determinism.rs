@@ -95,12 +95,12 @@ impl Setup {
         let features = Sequential::image(2, 8, 8).avg_pool(2).conv2d(4, 3).activation(Activation::Gelu);
         let features = features.residual(|f| f.conv2d(4, 3).activation(Activation::Tanh)).avg_pool(2);
         Self {
-            model: features.flatten().linear(3).build().unwrap(),
+            model: features.flatten().linear(64).build().unwrap(),
             loss: Loss::MeanSquaredError,
             optimizer: Adam::w(0.01).into(),
-            // Eleven rows are six slices of two, the last half empty: behind it stands the next replica.
+            // Eleven rows are six slices of two, the last half empty: behind it, for rows of 64, stands the next replica.
             options: Options::batch(11).seed(5).clip(0.5),
-            data: regression(&[2, 8, 8], fill(33 * 128, 1, 1.0), fill(33 * 3, 2, 1.0), 3),
+            data: regression(&[2, 8, 8], fill(33 * 128, 1, 1.0), fill(33 * 64, 2, 1.0), 64),
         }
     }
 

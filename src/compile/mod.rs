@@ -130,7 +130,7 @@ impl<'a> Compiler<'a> {
             calls: Vec::new(),
             grads: graph.params.iter().map(|_| None).collect(),
             grad_words: 0,
-            norm_groups: norm_groups(params.stride),
+            norm_groups: norm_groups(params.stride, options.profile.unwrap_or_default()),
             optimizer_slots: optimizer.slots(),
             params,
             buffers,

@@ -57,6 +57,15 @@ kernels! {
     Conv2dDxBroadcast "conv2d_dx_broadcast" "conv2d_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
     Conv2dDwBroadcast "conv2d_dw_broadcast" "conv2d_broadcast" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
+    LinearTiled "linear_tiled" "linear_tiled" [1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write]
+    LinearDxTiled "linear_dx_tiled" "linear_tiled" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
+    LinearDwTiled "linear_dw_tiled" "linear_tiled" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
+    Conv2dTiled "conv2d_tiled" "conv2d_tiled" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "w" Read, 5 "bias" Read, 6 "y" Write]
+    Conv2dDxTiled "conv2d_dx_tiled" "conv2d_tiled" [3 "x" Read, 4 "w" Read, 7 "dy" Read, 8 "dx" Write]
+    Conv2dDwTiled "conv2d_dw_tiled" "conv2d_tiled" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Read, 7 "dy" Read, 9 "dw" Write, 10 "dbias" Write]
     MaxPool "max_pool" "max_pool" [3 "x" Load, 1 "y" Write, 2 "arg" Write]
     MaxPoolDx "max_pool_dx" "max_pool" [3 "x" Load, 7 "dy" Load, 5 "argmax" Load, 8 "dx" Write]
     MaxPoolDxDisjoint "max_pool_dx_disjoint" "max_pool" [3 "x" Load, 7 "dy" Load, 5 "argmax" Load, 8 "dx" Write]

@@ -5,7 +5,7 @@ override SOURCE: u32 = 0u;
 // Index of the first vector of row b of this step's batch; `vectors` make a row.
 fn source4_row(r: u32, b: u32, vectors: u32) -> u32 {
     if SOURCE == 0u {
-        return dims.x0 + (r * dims.rx >> 2u) + b * vectors;
+        return dims.x0 + ((r * dims.rx) >> 2u) + b * vectors;
     }
     let row = order[state[r].order_base + state[r].step * dims.b + b];
     return select(row, 0u, row == NO_ROW) * vectors;

@@ -41,12 +41,15 @@ fn avg_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id)
     let ow = here - oh * dims.ow;
     let h0 = i32(oh * dims.sh) - i32(dims.ph);
     let w0 = i32(ow * dims.sw) - i32(dims.pw);
-    let plane = dims.x0 + wid.z * dims.rx + wid.y * dims.h * dims.w;
+    let width = dims.w;
+    let h1 = min(h0 + i32(dims.kh), i32(dims.h));
+    let w1 = min(w0 + i32(dims.kw), i32(width));
+    let plane = dims.x0 + wid.z * dims.rx + wid.y * dims.h * width;
     let e = wid.y * dims.oh * dims.ow + here;
     var sum = 0.0;
-    for (var h = max(h0, 0); h < min(h0 + i32(dims.kh), i32(dims.h)); h++) {
-        for (var w = max(w0, 0); w < min(w0 + i32(dims.kw), i32(dims.w)); w++) {
-            sum += x_at(plane + u32(h) * dims.w + u32(w));
+    for (var h = max(h0, 0); h < h1; h++) {
+        for (var w = max(w0, 0); w < w1; w++) {
+            sum += x_at(plane + u32(h) * width + u32(w));
         }
     }
     y[wid.z * dims.ry + e] = apply(sum / f32(dims.kh * dims.kw));

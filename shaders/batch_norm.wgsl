@@ -5,7 +5,8 @@
 //   batch_norm_dx    dgamma = sum dy xhat;  dbeta = sum dy;
 //                    dx (+)= act'(x) * gamma * rstd * (dy - dbeta / n - xhat dgamma / n),  n = B * S
 // Launch: batch_norm, batch_norm_dx: one workgroup of 64 a channel; batch_norm_eval: flat; z the replica.
-// The sums are a fixed tree over 64 strided partial sums. A stopped run leaves the running statistics alone.
+// The sums are a fixed tree over 64 strided partial sums. Once a run has stopped, the running
+// statistics are left alone; the step that stops it still moves them, since its forward pass comes first.
 #import state
 #import activation
 #import flat

@@ -207,6 +207,34 @@ fn conv2d_dx_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
     }
 }
 
+// Four filter elements over the output pixels of an image, one after the other: the input pixels under them.
+struct Walk {
+    h: vec4<i32>,
+    w: vec4<i32>,
+    ow: u32,
+    w_first: vec4<i32>, // at the start of a row
+    plane: vec4<u32>,   // of each element's channel
+    height: u32,
+    width: u32,
+    out_width: u32,
+    down: i32,
+    right: i32,
+}
+
+// The input under the walk's place, and one pixel on.
+fn source_under(s: vec2<f32>, walk: ptr<function, Walk>, base: u32) -> vec4<f32> {
+    let h = (*walk).h;
+    let w = (*walk).w;
+    let at = base + (*walk).plane + bitcast<vec4<u32>>(h * i32((*walk).width) + w);
+    let v = source_where(s, at, base, within(h, (*walk).height) & within(w, (*walk).width));
+    let ow = (*walk).ow + 1u;
+    let wrap = ow == (*walk).out_width;
+    (*walk).w = select(w + (*walk).right, (*walk).w_first, wrap);
+    (*walk).h = select(h, h + (*walk).down, wrap);
+    (*walk).ow = select(ow, 0u, wrap);
+    return v;
+}
+
 @compute @workgroup_size(8)
 fn conv2d_dw_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let r = wid.z / dims.slices;
@@ -224,11 +252,7 @@ fn conv2d_dw_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
     let dy_lo = dy0 + min(row + lane, dims.o - 1u) * depth;
     let dy_hi = dy0 + min(row + 8u + lane, dims.o - 1u) * depth;
     let s = scaling(r);
-    let stride = i32(dims.sw);
-    let down = i32(dims.sh);
-    let width = dims.w;
-    let height = dims.h;
-    let out_width = dims.ow;
+    var walk = Walk(h_e, w_e, 0u, w_e, plane_x, dims.h, dims.w, dims.ow, i32(dims.sh), i32(dims.sw));
     let image = dims.o * depth;
     let end = min((slice + 1u) * dims.slice_b, dims.b);
     var t: Rows;
@@ -236,24 +260,18 @@ fn conv2d_dw_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
     var sum_hi = vec4<f32>();
     for (var b = slice * dims.slice_b; b < end; b++) {
         let base = source_row(r, b, dims.c * dims.h * dims.w);
-        var h = h_e;
-        var w = w_e;
-        var ow = 0u;
+        walk.h = h_e;
+        walk.w = w_e;
+        walk.ow = 0u;
         for (var p = 0u; p < depth; p++) {
             let lo = dy4(dy_lo + b * image + p);
             let hi = dy4(dy_hi + b * image + p);
             sum_lo += lo;
             sum_hi += hi;
-            for (var n = 0u; n < 4u; n++) {
-                let at = base + plane_x + bitcast<vec4<u32>>(h * i32(width) + w);
-                let v = source_where(s, at, base, within(h, height) & within(w, width));
-                rows_add(&t, lo[n], hi[n], v);
-                ow++;
-                let wrap = ow == out_width;
-                w = select(w + stride, w_e, wrap);
-                h = select(h, h + down, wrap);
-                ow = select(ow, 0u, wrap);
-            }
+            rows_add(&t, lo.x, hi.x, source_under(s, &walk, base));
+            rows_add(&t, lo.y, hi.y, source_under(s, &walk, base));
+            rows_add(&t, lo.z, hi.z, source_under(s, &walk, base));
+            rows_add(&t, lo.w, hi.w, source_under(s, &walk, base));
         }
     }
     let out = slice * dims.replicas + r;

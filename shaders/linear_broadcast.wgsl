@@ -139,17 +139,25 @@ fn linear_dw_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
     for (var k = slice * dims.slice_b; k < end; k += 8u) {
         // Eight rows of the batch at a time; each lane finds one of them. Rows past the end count as zero.
         let row_x = source4_row(r, min(k + lane, end - 1u), width);
-        for (var half = 0u; half < 8u; half += 4u) {
-            let b = min(k + half + j, end - 1u) * height;
-            let there = select(0.0, 1.0, k + half + j < end);
-            let lo = dy4(dy_lo + b) * there;
-            let hi = dy4(dy_hi + b) * there;
-            sum_lo += lo;
-            sum_hi += hi;
-            for (var n = 0u; n < 4u; n++) {
-                rows_add_transposed(&t, lo, hi, n, source4(s, subgroupShuffle(row_x, half + n) + c));
-            }
-        }
+        // Written out: a lane that is known beforehand is a move, one that is not goes through memory.
+        let b = min(k + j, end - 1u) * height;
+        let there = select(0.0, 1.0, k + j < end);
+        let lo = dy4(dy_lo + b) * there;
+        let hi = dy4(dy_hi + b) * there;
+        rows_add_transposed(&t, lo, hi, 0u, source4(s, subgroupBroadcast(row_x, 0u) + c));
+        rows_add_transposed(&t, lo, hi, 1u, source4(s, subgroupBroadcast(row_x, 1u) + c));
+        rows_add_transposed(&t, lo, hi, 2u, source4(s, subgroupBroadcast(row_x, 2u) + c));
+        rows_add_transposed(&t, lo, hi, 3u, source4(s, subgroupBroadcast(row_x, 3u) + c));
+        let b2 = min(k + 4u + j, end - 1u) * height;
+        let there2 = select(0.0, 1.0, k + 4u + j < end);
+        let lo2 = dy4(dy_lo + b2) * there2;
+        let hi2 = dy4(dy_hi + b2) * there2;
+        rows_add_transposed(&t, lo2, hi2, 0u, source4(s, subgroupBroadcast(row_x, 4u) + c));
+        rows_add_transposed(&t, lo2, hi2, 1u, source4(s, subgroupBroadcast(row_x, 5u) + c));
+        rows_add_transposed(&t, lo2, hi2, 2u, source4(s, subgroupBroadcast(row_x, 6u) + c));
+        rows_add_transposed(&t, lo2, hi2, 3u, source4(s, subgroupBroadcast(row_x, 7u) + c));
+        sum_lo += lo + lo2;
+        sum_hi += hi + hi2;
     }
     // Over the four lanes that share rows, in a fixed tree.
     sum_lo += subgroupShuffleXor(sum_lo, 1u);

@@ -43,14 +43,17 @@ fn max_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id)
     let ow = here - oh * dims.ow;
     let h0 = i32(oh * dims.sh) - i32(dims.ph);
     let w0 = i32(ow * dims.sw) - i32(dims.pw);
-    let plane = dims.x0 + wid.z * dims.rx + wid.y * dims.h * dims.w;
+    let width = dims.w;
+    let h1 = min(h0 + i32(dims.kh), i32(dims.h));
+    let w1 = min(w0 + i32(dims.kw), i32(width));
+    let plane = dims.x0 + wid.z * dims.rx + wid.y * dims.h * width;
     let e = wid.y * dims.oh * dims.ow + here;
     var best = 0.0;
     var found = false;
     var at = 0u;
-    for (var h = max(h0, 0); h < min(h0 + i32(dims.kh), i32(dims.h)); h++) {
-        for (var w = max(w0, 0); w < min(w0 + i32(dims.kw), i32(dims.w)); w++) {
-            let pixel = u32(h) * dims.w + u32(w);
+    for (var h = max(h0, 0); h < h1; h++) {
+        for (var w = max(w0, 0); w < w1; w++) {
+            let pixel = u32(h) * width + u32(w);
             let v = x_at(plane + pixel);
             if !found || v > best {
                 found = true;
@@ -113,11 +116,12 @@ fn max_pool_dx_disjoint(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_in
         dx[plane + winner] += v;
         return;
     }
+    let width = dims.w;
     let h1 = select((oh + 1u) * dims.sh, dims.h, oh + 1u == dims.oh);
     let w1 = select((ow + 1u) * dims.sw, dims.w, ow + 1u == dims.ow);
     for (var h = oh * dims.sh; h < h1; h++) {
         for (var w = ow * dims.sw; w < w1; w++) {
-            let pixel = h * dims.w + w;
+            let pixel = h * width + w;
             dx[plane + pixel] = select(0.0, v, pixel == winner);
         }
     }

@@ -155,5 +155,8 @@ fn tick(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
     }
     s.step = t + 1u;
     s.rng_step += 1u;
+    if s.period > 0u && s.step % s.period == 0u {
+        s.rng_step -= s.period; // the next probe draws what this one drew
+    }
     states[r] = s;
 }

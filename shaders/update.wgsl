@@ -8,8 +8,8 @@
 // lr, mu or b1, wd, c1 and c2 are this step's, put into state by tick. Nothing is written once the run has stopped.
 // blocks[i] says where the gradient of the i-th 64 words of params is: (its first vec4, vec4s in a slice, slices, 0).
 // The padding between parameters is zero in params, grads and moments, and each formula keeps it so.
-// Launch: 1024 words a workgroup of 64, each invocation four vectors of four, 64 apart; on in y past 65,535 workgroups; z
-// the replica.
+// Launch: workgroups of 64, each invocation dims.turns vectors of four words, 64 apart; on in y past 65,535 workgroups; z
+// the replica. A CPU driver takes many turns: there a workgroup with a barrier costs as much as its arithmetic.
 #import state
 #import reduce
 
@@ -22,6 +22,7 @@ struct Dims {
     eps: f32,
     nesterov: u32,
     decoupled: u32,
+    turns: u32,
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -45,9 +46,9 @@ fn gradient(r: u32, replicas: u32, e: u32) -> vec4<f32> {
     return g;
 }
 
-// First of an invocation's four vectors; the others are 64, 128 and 192 further on.
+// First of an invocation's vectors; the others are 64, 128, ... further on.
 fn first(wid: vec3<u32>, lid: vec3<u32>) -> u32 {
-    return (wid.y * 65535u + wid.x) * 256u + lid.x;
+    return (wid.y * 65535u + wid.x) * 64u * dims.turns + lid.x;
 }
 
 fn file_norm(wid: vec3<u32>, i: u32, squares: f32) {
@@ -70,7 +71,7 @@ fn sgd(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid:
     let nesterov = dims.nesterov == 1u;
     let replicas = dims.replicas; // taken once: a CPU driver loads a uniform anew each time
     let base = r * dims.count;
-    let end = min(first(wid, lid) + 256u, dims.count);
+    let end = min(first(wid, lid) + 64u * dims.turns, dims.count);
     var squares = 0.0;
     for (var e = first(wid, lid); e < end; e += 64u) {
         let raw = gradient(r, replicas, e);
@@ -103,7 +104,7 @@ fn adam(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
     let decoupled = dims.decoupled == 1u;
     let replicas = dims.replicas; // taken once: a CPU driver loads a uniform anew each time
     let base = r * dims.count;
-    let end = min(first(wid, lid) + 256u, dims.count);
+    let end = min(first(wid, lid) + 64u * dims.turns, dims.count);
     var squares = 0.0;
     for (var e = first(wid, lid); e < end; e += 64u) {
         let raw = gradient(r, replicas, e);
@@ -128,7 +129,7 @@ fn adam(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
 @compute @workgroup_size(64)
 fn grad_norm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
     let replicas = dims.replicas; // taken once: a CPU driver loads a uniform anew each time
-    let end = min(first(wid, lid) + 256u, dims.count);
+    let end = min(first(wid, lid) + 64u * dims.turns, dims.count);
     var squares = 0.0;
     for (var e = first(wid, lid); e < end; e += 64u) {
         let raw = gradient(wid.z, replicas, e);

@@ -135,7 +135,8 @@ pub(crate) struct State {
     pub correction1: f32,
     pub correction2: f32,
     pub clip: f32,
-    pub pad: [u32; 5],
+    pub period: u32,
+    pub pad: [u32; 4],
 }
 
 /// Twin of `struct Hyper` in `shaders/tick.wgsl`: what update `t` uses.

@@ -82,10 +82,20 @@ impl Schedule {
     }
 
     /// The rows that the GPU reads. `past` is what bias correction knows of earlier steps, and `beta` the smoothing.
-    pub(crate) fn rows(&self, optimizer: &Optimizer, past: Past, beta: f64) -> Vec<Hyper> {
-        let mut past = past;
+    /// With a `period`, every so many steps the past is what it was at the start.
+    pub(crate) fn rows(
+        &self,
+        optimizer: &Optimizer,
+        start: Past,
+        beta: f64,
+        period: Option<usize>,
+    ) -> Vec<Hyper> {
+        let mut past = start;
         let mut ewa = 1.0;
         let row = |i: usize| {
+            if period.is_some_and(|p| i.is_multiple_of(p)) {
+                past = start;
+            }
             past = past.after(self.momentum[i], optimizer.beta2());
             ewa *= beta;
             Hyper {
@@ -141,15 +151,17 @@ mod tests {
     fn corrections_are_those_of_adam_and_go_on_after_earlier_steps() {
         let optimizer = Adam::default().into();
         let schedule = Schedule::constant(0.1, 3, &optimizer);
-        let rows = schedule.rows(&optimizer, Past::NONE, 0.98);
+        let rows = schedule.rows(&optimizer, Past::NONE, 0.98, None);
         for (t, row) in rows.iter().enumerate() {
             let t = t as i32 + 1;
             assert_eq!(row.correction1, (1.0 - 0.9f64.powi(t)) as f32);
             assert_eq!(row.correction2, (1.0 - 0.999f64.powi(t)) as f32);
             assert_eq!(row.ewa_correction, (1.0 / (1.0 - 0.98f64.powi(t))) as f32);
         }
-        let later = schedule.rows(&optimizer, Past { beta1: 0.81, beta2: 0.998001 }, 0.98);
+        let later = schedule.rows(&optimizer, Past { beta1: 0.81, beta2: 0.998001 }, 0.98, None);
         assert_eq!(later[0].correction1, (1.0 - 0.9f64.powi(3)) as f32);
+        let probes = schedule.rows(&optimizer, Past::NONE, 0.98, Some(2));
+        assert_eq!(probes[2].correction1, rows[0].correction1, "each probe begins anew");
         assert_eq!(later[0].ewa_correction, rows[0].ewa_correction, "smoothing starts anew with each run");
     }
 

@@ -3,10 +3,10 @@
 use crate::compile::{Options, compile};
 use crate::data::order::sequential_order;
 use crate::data::{Dataset, Targets};
-use crate::device::{Buffers, Finished, Gpu, List, Pace, Program};
+use crate::device::{Buffers, Finished, Gpu, List, Pace, Probes, Program};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
-use crate::layout::{Record, Role, State};
+use crate::layout::{MAX_REPLICAS, Record, Role, State};
 use crate::ops::{Loss, dims_text};
 use crate::optim::Optimizer;
 use crate::plan::{Dispatch, Plan};
@@ -20,10 +20,10 @@ use std::time::Duration;
 /// the batch order of a whole run, lets the device work, and reads the history back once.
 pub struct Session {
     program: Program,
+    model: Graph,
     loss: Loss,
     optimizer: Optimizer,
     options: Options,
-    input_shape: Vec<usize>,
     /// One for each replica.
     counters: Vec<Counters>,
 }
@@ -103,7 +103,8 @@ pub struct Control<'a> {
 pub struct Run<'a> {
     /// One schedule for all replicas, or one for each, of one length.
     pub schedules: &'a [Schedule],
-    /// Rows of the dataset, `batch` for each step: see [`crate::data::order`].
+    /// Rows of the dataset, `batch` for each step: see [`crate::data::order`]. For all replicas, or one order after the other
+    /// for each.
     pub order: &'a [u32],
     /// Coefficient of the smoothed loss; fastai's is 0.98.
     pub beta: f64,
@@ -216,10 +217,10 @@ impl Session {
         let program = Program::new(gpu, plan).await?;
         let session = Self {
             program,
+            model: model.clone(),
             loss,
             optimizer,
             options,
-            input_shape: model.nodes[0].shape.clone(),
             counters: vec![Counters { steps: 0, past: Past::NONE }; options.replicas],
         };
         for (index, values) in model.initial(options.seed).iter().enumerate() {
@@ -246,6 +247,40 @@ impl Session {
         for replica in replicas {
             self.program.write(Role::Params, replica * arena.stride + arena.slots[index].offset, values);
         }
+    }
+
+    /// `replicas` copies of this session's only replica, side by side: the same weights, optimizer state, statistics and
+    /// step count, copied on the device. Datasets are shared.
+    ///
+    /// # Errors
+    /// This session has more than one replica, or the device has no room for the copies.
+    pub async fn replicate(&self, replicas: usize) -> Result<Self> {
+        if self.options.replicas != 1 {
+            let detail = format!(
+                "a session of {} can't be copied; copy one with a single replica",
+                self.options.replicas
+            );
+            return Err(Error::argument("replicas", detail));
+        }
+        let options = self.options.replicas(replicas);
+        let plan = compile(&self.model, self.loss, &self.optimizer, &options)?;
+        let mut program = Program::new(self.gpu(), plan).await?;
+        program.adopt(&self.program);
+        Ok(Self {
+            program,
+            model: self.model.clone(),
+            loss: self.loss,
+            optimizer: self.optimizer,
+            options,
+            counters: vec![self.counters[0]; replicas],
+        })
+    }
+
+    /// Copies that the device has room for side by side: no buffer may pass what one kernel can bind.
+    pub(crate) fn most_replicas(&self) -> usize {
+        let largest = self.plan().memory().iter().map(|m| m.1).max().unwrap_or(0);
+        let room = self.gpu().adapter().max_binding / largest.max(1);
+        (room as usize).clamp(1, MAX_REPLICAS)
     }
 
     /// What one step runs.
@@ -285,7 +320,7 @@ impl Session {
     fn check_data(&self, data: &Dataset) -> Result<()> {
         let plan = &self.program.plan;
         if data.features() != plan.features {
-            let (has, wants) = (dims_text(data.shape()), dims_text(&self.input_shape));
+            let (has, wants) = (dims_text(data.shape()), dims_text(self.model.shape(self.model.input())));
             return Err(Error::data(data.name(), format!("samples are {has}, the model takes {wants}")));
         }
         match (data.targets(), self.loss) {
@@ -327,7 +362,7 @@ impl Session {
                 return Err(Error::argument("schedules", detail));
             }
         }
-        if run.order.len() != steps * batch {
+        if run.order.len() != steps * batch && run.order.len() != replicas * steps * batch {
             let detail = format!("{} rows for {steps} steps of {batch}", run.order.len());
             return Err(Error::argument("order", detail));
         }
@@ -360,19 +395,60 @@ impl Session {
     /// reads the history back once.
     ///
     /// # Errors
-    /// The run does not fit the session, the device failed, or [`Error::Cancelled`]. The weights are then those of the last
-    /// step that ran: take a [`snapshot`](Self::snapshot) to go back.
+    /// The run does not fit the session, the device failed, or [`Error::Cancelled`]. The weights, and the count of their steps,
+    /// are then those of the last step that ran: take a [`snapshot`](Self::snapshot) to go back.
     pub async fn run(&mut self, data: &Dataset, run: &Run<'_>, control: Control<'_>) -> Result<Outcome> {
         let steps = self.check_run(data, run)?;
-        self.prepare(data, run, steps).await?;
-        let finished = self.drive(List::Step, data, steps, control).await;
-        if let Ok(finished) = &finished {
-            self.count(&finished.states, run.schedules);
+        self.prepare(List::Step, data, run, steps, None).await?;
+        let finished = self.drive(List::Step, data, steps, None, control).await?;
+        self.count(&finished.states, run.schedules);
+        self.outcome(&finished, steps, self.program.plan.step.len())
+    }
+
+    /// As [`run`](Self::run), with the model put back to where the run began before every `period`-th step, on the device:
+    /// weights, optimizer state, running statistics, bias corrections and random numbers. It is put back at the end too, also
+    /// after an error.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), a period of 0, or no room for the copy.
+    pub async fn probe(
+        &mut self,
+        data: &Dataset,
+        run: &Run<'_>,
+        period: usize,
+        control: Control<'_>,
+    ) -> Result<Outcome> {
+        if period == 0 {
+            return Err(Error::argument("probe", "0 steps; it must be at least 1"));
         }
-        let finished = finished?;
-        let histories = (0..self.options.replicas).map(|r| history(&finished, r, steps)).collect();
+        let steps = self.check_run(data, run)?;
+        self.prepare(List::Step, data, run, steps, Some(period)).await?;
+        let snapshot = &self.program.snapshot().await?;
+        let probes = Some(Probes { period, snapshot });
+        let finished = self.drive(List::Step, data, steps, probes, control).await;
+        self.program.restore(snapshot);
+        self.outcome(&finished?, steps, self.program.plan.step.len())
+    }
+
+    /// As [`run`](Self::run) without the backward pass and the update: the loss of each batch at the weights as they are, in
+    /// training mode. Running statistics move, nothing else.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn measure(&mut self, data: &Dataset, run: &Run<'_>, control: Control<'_>) -> Result<Outcome> {
+        let steps = self.check_run(data, run)?;
+        self.prepare(List::Forward, data, run, steps, None).await?;
+        let finished = self.drive(List::Forward, data, steps, None, control).await?;
+        self.outcome(&finished, steps, self.program.plan.forward + 1)
+    }
+
+    fn outcome(&self, finished: &Finished, steps: usize, dispatches_per_step: usize) -> Result<Outcome> {
+        if finished.cancelled {
+            return Err(Error::Cancelled);
+        }
+        let histories = (0..self.options.replicas).map(|r| history(finished, r, steps)).collect();
         let cost = Cost {
-            dispatches_per_step: self.program.plan.step.len(),
+            dispatches_per_step,
             submits: finished.submits,
             waits: finished.waits,
             step: finished.step,
@@ -383,27 +459,38 @@ impl Session {
     }
 
     /// Writes a run's schedule, batch order and starting states, and makes its launches.
-    async fn prepare(&mut self, data: &Dataset, run: &Run<'_>, steps: usize) -> Result<()> {
+    async fn prepare(
+        &mut self,
+        list: List,
+        data: &Dataset,
+        run: &Run<'_>,
+        steps: usize,
+        period: Option<usize>,
+    ) -> Result<()> {
         let replicas = self.options.replicas;
         let (stop_rule, stop_factor) = match run.stop {
             Stop::NotFinite => (0, 0.0),
             Stop::Best(factor) => (1, factor as f32),
             Stop::Rise(factor) => (2, factor as f32),
         };
+        let shared = run.order.len() == steps * self.options.batch;
         let mut schedule = Vec::with_capacity(replicas * steps);
         let mut states = Vec::with_capacity(replicas);
         for replica in 0..replicas {
             let rates = &run.schedules[replica.min(run.schedules.len() - 1)];
-            schedule.extend(rates.rows(&self.optimizer, self.counters[replica].past, run.beta));
+            let past = self.counters[replica].past;
+            schedule.extend(rates.rows(&self.optimizer, past, run.beta, period));
             states.push(State {
                 schedule_base: (replica * steps) as u32,
+                order_base: if shared { 0 } else { (replica * steps * self.options.batch) as u32 },
+                period: period.unwrap_or(0) as u32,
                 beta: run.beta as f32,
                 stop_rule,
                 stop_factor,
                 ..self.state(replica, steps, data)
             });
         }
-        self.program.prepare(List::Step, data, run.order, &schedule, &states).await
+        self.program.prepare(list, data, run.order, &schedule, &states).await
     }
 
     async fn drive(
@@ -411,6 +498,7 @@ impl Session {
         list: List,
         data: &Dataset,
         steps: usize,
+        probes: Option<Probes<'_>>,
         control: Control<'_>,
     ) -> Result<Finished> {
         let mut progress = control.progress;
@@ -422,7 +510,7 @@ impl Session {
         };
         let cancelled = || control.cancel.is_some_and(|c| c.load(Ordering::Relaxed));
         let pace = Pace { progress: &mut tell, cancelled: &cancelled };
-        self.program.run(list, data.id(), steps, pace).await
+        self.program.run(list, data.id(), steps, probes, pace).await
     }
 
     /// Moves the host's counters on by what the device did.
@@ -444,7 +532,7 @@ impl Session {
     /// As [`run`](Self::run), or the device has no timestamps ([`Adapter::timestamps`](crate::Adapter)).
     pub async fn profile(&mut self, data: &Dataset, run: &Run<'_>) -> Result<Vec<KernelTime>> {
         let steps = self.check_run(data, run)?;
-        self.prepare(data, run, steps).await?;
+        self.prepare(List::Step, data, run, steps, None).await?;
         let times = self.program.profile(List::Step, data.id(), steps).await?;
         let states: Vec<State> = bytemuck::pod_collect_to_vec(&self.program.read(Role::State).await?);
         self.count(&states[..self.options.replicas], run.schedules);
@@ -472,7 +560,7 @@ impl Session {
         let state = |r| State { schedule_base: (r * steps) as u32, ..self.state(r, steps, data) };
         let states: Vec<State> = (0..replicas).map(state).collect();
         self.program.prepare(List::Eval, data, &order, &schedule, &states).await?;
-        let finished = self.drive(List::Eval, data, steps, Control::default()).await?;
+        let finished = self.drive(List::Eval, data, steps, None, Control::default()).await?;
         Ok((0..replicas).map(|r| evaluation(&finished.history[r * steps..][..steps])).collect())
     }
 
@@ -493,7 +581,7 @@ impl Session {
             let state = |r| State { schedule_base: r as u32, ..self.state(r, 1, data) };
             let states: Vec<State> = (0..replicas).map(state).collect();
             self.program.prepare(List::Eval, data, rows, &schedule, &states).await?;
-            self.drive(List::Eval, data, 1, Control::default()).await?;
+            self.drive(List::Eval, data, 1, None, Control::default()).await?;
             let words = self.program.read(plan.output_view.role).await?;
             let start = plan.output_view.offset + replica * plan.output_stride;
             outputs.extend(words[start..start + batch * plan.outputs].iter().map(|w| f32::from_bits(*w)));

@@ -86,7 +86,8 @@ impl Setup {
             loss: Loss::CrossEntropy,
             optimizer: Sgd::momentum(0.9).into(),
             options: Options::batch(32).seed(5),
-            data: digits(),
+            // Five batches, the last not full: each replica is evaluated on all of them.
+            data: digits().subset(&(0..150).collect::<Vec<_>>()).unwrap(),
         }
     }
 
@@ -95,12 +96,12 @@ impl Setup {
         let features = Sequential::image(2, 8, 8).avg_pool(2).conv2d(4, 3).activation(Activation::Gelu);
         let features = features.residual(|f| f.conv2d(4, 3).activation(Activation::Tanh)).avg_pool(2);
         Self {
-            model: features.flatten().linear(3).build().unwrap(),
+            model: features.flatten().linear(64).build().unwrap(),
             loss: Loss::MeanSquaredError,
             optimizer: Adam::w(0.01).into(),
-            // Eleven rows are six slices of two, the last half empty: behind it stands the next replica.
+            // Eleven rows are six slices of two, the last half empty: behind it, for rows of 64, stands the next replica.
             options: Options::batch(11).seed(5).clip(0.5),
-            data: regression(&[2, 8, 8], fill(33 * 128, 1, 1.0), fill(33 * 3, 2, 1.0), 3),
+            data: regression(&[2, 8, 8], fill(33 * 128, 1, 1.0), fill(33 * 64, 2, 1.0), 64),
         }
     }
 
@@ -159,18 +160,22 @@ fn replicas_give_the_bits_of_separate_runs() {
     }
 }
 
-/// One replica that runs into NaN must not touch the others, under no profile: kernels read past their rows.
+/// One replica that runs into NaN must not touch the others, under no profile: some kernels read past their rows. Three
+/// steps are enough: the second has NaN in everything that the replica holds.
 #[test]
 fn a_replica_that_diverges_leaves_the_others_alone() {
     for setup in setups() {
-        let [first, _, third] = three();
-        let (mut together, histories) = setup.run(&[first, vec![3e38; 12], third]);
+        let [first, _, third] = three().map(|rates| rates[..3].to_vec());
+        let (together, histories) = setup.run(&[first.clone(), vec![3e38; 3], third.clone()]);
         assert!(histories[1].stopped.is_some(), "3e38 is too large a rate");
-        for replica in [0, 2] {
-            let (mut alone, history) = setup.run(&[three()[replica].clone()]);
+        for (replica, rates) in [(0, first), (2, third)] {
+            let (alone, history) = setup.run(&[rates]);
             assert_eq!(histories[replica], history[0], "history of replica {replica}");
-            let found = all(&mut together, replica, &setup.data);
-            assert_eq!(found, all(&mut alone, 0, &setup.data), "replica {replica}");
+            let left = |session: &Session, replica| {
+                let tensors = [block(session.weights(replica)), block(session.gradients(replica))];
+                tensors.map(|t| bits(&t.unwrap()))
+            };
+            assert_eq!(left(&together, replica), left(&alone, 0), "replica {replica}");
         }
     }
 }

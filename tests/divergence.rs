@@ -106,17 +106,23 @@ fn first_above(steps: &[Measured], factor: f64) -> Option<usize> {
 }
 
 #[test]
-fn fastais_rule_stops_at_four_times_the_best() {
+fn fastais_rule_stops_at_a_multiple_of_the_best() {
     let full = swept(1.0, 0.0, Stop::NotFinite);
-    let expected = first_above(&full.steps, 4.0).expect("the sweep diverges");
-    let history = swept(1.0, 0.0, Stop::Best(4.0));
-    assert_eq!(history.stopped, Some((expected, StopReason::Diverged)));
-    assert_eq!(history.steps.len(), expected + 1);
-    assert_eq!(history.steps[..expected], full.steps[..expected], "until then both are one run");
+    let mut stops = Vec::new();
+    for factor in [1.1, 4.0, 1e3] {
+        let expected = first_above(&full.steps, factor).expect("the sweep diverges");
+        let history = swept(1.0, 0.0, Stop::Best(factor));
+        assert_eq!(history.stopped, Some((expected, StopReason::Diverged)), "{factor}");
+        assert_eq!(history.steps.len(), expected + 1);
+        assert_eq!(history.steps[..expected], full.steps[..expected], "until then both are one run");
+        stops.push(expected);
+    }
+    assert!(stops[0] < stops[1] && stops[1] < stops[2], "each factor has its step: {stops:?}");
 }
 
-/// Our rule in f64, over the losses of a run that was not stopped.
-fn first_rise(steps: &[Measured], factor: f64) -> Option<usize> {
+/// Our rule in f64, over the losses of a run that was not stopped: it may give back `factor` of the fall, or of so many
+/// times the noise.
+fn first_rise(steps: &[Measured], factor: f64, noises: f64) -> Option<usize> {
     let losses: Vec<f64> = steps.iter().map(|m| m.loss).collect();
     let differences = losses.windows(2).take(10).map(|w| (w[1] - w[0]).abs());
     let noise = differences.sum::<f64>() / 10.0;
@@ -131,7 +137,7 @@ fn first_rise(steps: &[Measured], factor: f64) -> Option<usize> {
     (10..losses.len()).find(|t| {
         let so_far = &medians[..=t - 4];
         let lowest = so_far.iter().copied().fold(f64::INFINITY, f64::min);
-        so_far[t - 4] > lowest + factor * (medians[0] - lowest).max(8.0 * noise)
+        so_far[t - 4] > lowest + factor * (medians[0] - lowest).max(noises * noise)
     })
 }
 
@@ -139,12 +145,28 @@ fn first_rise(steps: &[Measured], factor: f64) -> Option<usize> {
 fn our_rule_stops_where_the_fall_is_given_back() {
     for (scale, noise) in [(1.0, 0.0), (1.0, 3.0), (16.0, 0.5)] {
         let full = swept(scale, noise, Stop::NotFinite);
-        let expected = first_rise(&full.steps, 0.9).expect("the sweep diverges");
+        let expected = first_rise(&full.steps, 0.9, 8.0).expect("the sweep diverges");
         let history = swept(scale, noise, Stop::Rise(0.9));
         assert_eq!(history.stopped, Some((expected, StopReason::Diverged)), "{scale}, {noise}");
         assert_eq!(history.steps.len(), expected + 1);
         assert!(expected < 99, "before the end of the sweep");
     }
+}
+
+/// Where nothing fell, the noise between batches is the scale: steps at rate zero, where two batches alternate, then one
+/// just above the largest stable rate, from near the best weights.
+#[test]
+fn our_rule_measures_a_rise_by_the_noise_where_nothing_fell() {
+    let swept = |stop| {
+        let (mut session, data) = line(1.0, 0.0);
+        set_weights(&mut session, &[vec![1.1, 0.5, -0.25]]);
+        let rates = (0..100).map(|t| if t < 20 { 0.0 } else { 1.5 }).collect();
+        run(&mut session, &data, rates, stop)
+    };
+    let full = swept(Stop::NotFinite);
+    let [expected, half] = [8.0, 4.0].map(|noises| first_rise(&full.steps, 0.9, noises));
+    assert!(expected.is_some() && half < expected, "the noise decides: {half:?}, {expected:?}");
+    assert_eq!(swept(Stop::Rise(0.9)).stopped, expected.map(|step| (step, StopReason::Diverged)));
 }
 
 /// A loss times 256, the weights and targets times 16: the same training, and to the bit the same stop.

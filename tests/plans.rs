@@ -296,9 +296,9 @@ one step: 11 dispatches
   8  linear_dw_broadcast          1x2x4   20.48 k   13.31 k  linear 1: 20 -> 32, 4 slices
      state=state order=order x=inputs dy=acts1[0+512] dw=grads[6144+2560] dbias=grads[8704+256]
      mirrored first: acts1[0+512]
-  9  tick                        1x1x1       36       384   mean loss, stop test, history
+  9  tick                        1x1x1       34       384   mean loss, stop test, history
      states=state rows=acts1[8192+32] norms=norms schedule=schedule history=history
- 10  sgd                         2x1x1   17.66 k   60.02 k  SGD momentum 0.9
+ 10  sgd                         1x1x1   17.66 k   60.02 k  SGD momentum 0.9
      state=state blocks=blocks grads=grads[0+8960] params=params[0+1472] moments=moments norms=norms params_mirror=params[0+1472] moments_mirror=moments
      mirrored first: grads[0+8960] moments
 

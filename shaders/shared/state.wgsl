@@ -36,7 +36,7 @@ struct State {
     correction1: f32, // 1 - beta1^t
     correction2: f32, // 1 - beta2^t
     clip: f32,        // factor on the gradient
-    pad0: u32,
+    period: u32,    // steps after which the model is put back to where the run began; 0 never
     pad1: u32,
     pad2: u32,
     pad3: u32,

@@ -51,7 +51,7 @@ fn range_test(args: &args::Sweep) -> Result<RangeTest> {
         return Err(Error::argument("smoothing", format!("{} is not from 0 to below 1", args.smoothing)));
     }
     let (from, to, steps, beta) = (args.from, args.to, args.steps, args.smoothing);
-    Ok(RangeTest { from, to, steps, spacing, mode, beta, stop, seed: None, verify_restore: true })
+    Ok(RangeTest { from, to, steps, spacing, mode, beta, stop, ..RangeTest::default() })
 }
 
 fn check_files(args: &args::Output) -> Result<()> {
@@ -122,6 +122,9 @@ impl Found<'_> {
         let batches = match test.mode {
             Mode::Sweep => format!("sweep over {} samples", output::grouped(self.subject.data.len())),
             Mode::SameBatch => "the same batch each step".to_string(),
+            Mode::Restart => format!("{} updates from the same weights each", test.probe.unwrap_or(1)),
+            Mode::Frozen => "along one update".to_string(),
+            Mode::Replicas => format!("{} updates of a copy each", test.probe.unwrap_or(20)),
         };
         let subtitle = format!(
             "{} rates from {} to {}{linear}, {batches}, on {}",

@@ -99,6 +99,13 @@ pub fn compile(graph: &Graph, loss: Loss, optimizer: &Optimizer, options: &Optio
     Ok(assemble(graph, loss, optimizer, options, training, eval, outputs))
 }
 
+/// Where the parts of a step end: its forward pass and loss before `forward`, its backward pass before `tick`. The update
+/// follows, and the launch that closes a run.
+struct Ends {
+    forward: usize,
+    tick: usize,
+}
+
 /// The walk over a graph that appends to one list of launches.
 struct Compiler<'a> {
     graph: &'a Graph,
@@ -130,7 +137,7 @@ impl<'a> Compiler<'a> {
             calls: Vec::new(),
             grads: graph.params.iter().map(|_| None).collect(),
             grad_words: 0,
-            norm_groups: norm_groups(params.stride),
+            norm_groups: norm_groups(params.stride, options.profile.unwrap_or_default()),
             optimizer_slots: optimizer.slots(),
             params,
             buffers,
@@ -234,20 +241,21 @@ impl<'a> Compiler<'a> {
     }
 
     /// A training step: the finished list, and the launch that closes a run.
-    fn step(mut self, loss: Loss, optimizer: &Optimizer, outputs: usize) -> Result<(Emit, usize)> {
+    fn step(mut self, loss: Loss, optimizer: &Optimizer, outputs: usize) -> Result<(Emit, Ends)> {
         let z = self.forward()?;
         let LossTensors { dz, rows } = loss.emit(&mut self.cx, z, outputs)?;
+        let forward = self.cx.calls.len();
         self.backward(dz)?;
         let accuracy = loss == Loss::CrossEntropy;
         let norm = if self.clip { Norm::Now } else { Norm::Late };
         if self.clip {
             grad_norm(&mut self.cx, optimizer)?;
         }
+        let ends = Ends { forward, tick: self.cx.calls.len() };
         tick(&mut self.cx, rows, accuracy, norm, false)?;
         update(&mut self.cx, optimizer)?;
-        let step = self.cx.calls.len();
         tick(&mut self.cx, rows, accuracy, norm, true)?;
-        Ok((self.cx, step))
+        Ok((self.cx, ends))
     }
 
     /// One batch of an evaluation.
@@ -284,7 +292,7 @@ fn assemble(
     loss: Loss,
     optimizer: &Optimizer,
     options: &Options,
-    (training, step): (Emit, usize),
+    (training, ends): (Emit, Ends),
     (eval, z): (Emit, TensorId),
     outputs: usize,
 ) -> Plan {
@@ -293,7 +301,7 @@ fn assemble(
     let (places, colours) = place(&training.calls, &training.tensors, replicas, align);
     let (eval_places, eval_colours) = place(&eval.calls, &eval.tensors, replicas, align);
     let mut list = training.dispatches(&places);
-    let flush = list.split_off(step).remove(0);
+    let flush = list.split_off(ends.tick + 2).remove(0);
 
     let arena = replicas * training.params.stride;
     let mut sizes = vec![
@@ -318,6 +326,8 @@ fn assemble(
     let copies = if replicas > 1 { format!(", {replicas} replicas") } else { String::new() };
     Plan {
         step: list,
+        forward: ends.forward,
+        tick: ends.tick,
         flush,
         eval: eval.dispatches(&eval_places),
         batch: options.batch,
@@ -326,6 +336,7 @@ fn assemble(
         params: (0..graph.params.len()).map(name).collect(),
         buffers: graph.buffers.iter().enumerate().map(statistics).collect(),
         blocks: blocks(&training),
+        optimizer_slots: optimizer.slots(),
         param_arena: training.params,
         buffer_arena: training.buffers,
         sizes,

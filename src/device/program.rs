@@ -18,6 +18,8 @@ const DIMS_STRIDE: u64 = 256;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum List {
     Step,
+    /// The forward pass, the loss and the tick of a step: measures, and moves nothing.
+    Forward,
     Flush,
     Eval,
 }
@@ -61,6 +63,7 @@ impl Refresh {
     }
 }
 
+#[derive(Clone)]
 struct Uploaded {
     inputs: wgpu::Buffer,
     targets: wgpu::Buffer,
@@ -254,18 +257,16 @@ impl Program {
         }
         let inner = self.gpu.inner.clone();
         let launches = inner.scoped(|| {
-            let first = match list {
-                List::Step => 0,
-                List::Flush => self.plan.step.len(),
-                List::Eval => self.plan.step.len() + 1,
+            let Plan { step, forward, tick, .. } = &*self.plan;
+            let belongs = |i: usize| match list {
+                List::Step => i < step.len(),
+                List::Forward => i < *forward || i == *tick,
+                List::Flush => i == step.len(),
+                List::Eval => i > step.len(),
             };
-            let dispatches = all(&self.plan).skip(first).take(match list {
-                List::Step => self.plan.step.len(),
-                List::Flush => 1,
-                List::Eval => self.plan.eval.len(),
-            });
             let uploaded = &self.datasets[&data];
-            Ok(dispatches.enumerate().map(|(i, d)| self.launch(d, first + i, uploaded)).collect())
+            let dispatches = all(&self.plan).enumerate().filter(|(i, _)| belongs(*i));
+            Ok(dispatches.map(|(i, d)| self.launch(d, i, uploaded)).collect())
         });
         let launches = launches.await?;
         self.bound.insert((list, data), Arc::new(launches));
@@ -346,6 +347,41 @@ impl Program {
         let buffers = inner.scoped(make).await?;
         self.copy(self.live(), buffers.each());
         Ok(buffers)
+    }
+
+    /// Fills every replica with the only one of `other`, which has the same plan but for their number; datasets are shared.
+    pub fn adopt(&mut self, other: &Self) {
+        self.datasets.clone_from(&other.datasets);
+        let mut encoder = self.gpu.inner.device.create_command_encoder(&Default::default());
+        let plan = &self.plan;
+        let slots = plan.optimizer_slots as u64;
+        for (role, stride, slots) in [
+            (Role::Params, plan.param_arena.stride, 1),
+            (Role::Moments, plan.param_arena.stride, slots),
+            (Role::Buffers, plan.buffer_arena.stride, 1),
+        ] {
+            let bytes = 4 * stride as u64;
+            for slot in (0..slots).filter(|_| bytes > 0) {
+                for replica in 0..plan.replicas as u64 {
+                    let to = (slot * plan.replicas as u64 + replica) * bytes;
+                    encoder.copy_buffer_to_buffer(
+                        other.buffer(role),
+                        slot * bytes,
+                        self.buffer(role),
+                        to,
+                        bytes,
+                    );
+                }
+            }
+        }
+        self.gpu.inner.queue.submit([encoder.finish()]);
+    }
+
+    /// Records the copies of a snapshot back.
+    pub(super) fn record_restore(&self, snapshot: &Buffers, encoder: &mut wgpu::CommandEncoder) {
+        for (from, to) in snapshot.each().into_iter().zip(self.live()) {
+            encoder.copy_buffer_to_buffer(from, 0, to, 0, from.size());
+        }
     }
 
     /// Copies a snapshot back. Never waits, and never fails on a live device: fit for a `Drop`.

@@ -1,6 +1,6 @@
 //! Running a list many times without a host wait inside.
 
-use super::program::{IN_FLIGHT, Launch, List, Program, mapped};
+use super::program::{Buffers, IN_FLIGHT, Launch, List, Program, mapped};
 use super::signal::Signal;
 use crate::error::{Error, Result};
 use crate::layout::{Record, Role, State};
@@ -13,6 +13,13 @@ const SUBMIT: Duration = Duration::from_millis(40);
 /// Dispatches that one submit may hold: the memory of an encoder grows with them.
 const MOST_DISPATCHES: usize = 4096;
 
+/// Puts the model back to a snapshot before every step whose number is a multiple of `period`.
+#[derive(Clone, Copy)]
+pub(crate) struct Probes<'a> {
+    pub period: usize,
+    pub snapshot: &'a Buffers,
+}
+
 /// What the caller of a run wants to hear and to say while it goes on.
 pub(crate) struct Pace<'a> {
     /// Called with the states of all replicas as they reach the host.
@@ -24,6 +31,8 @@ pub(crate) struct Pace<'a> {
 /// What a run left behind, and what it cost.
 #[derive(Default)]
 pub(crate) struct Finished {
+    /// The caller asked to stop.
+    pub cancelled: bool,
     pub states: Vec<State>,
     /// (replicas, steps)
     pub history: Vec<Record>,
@@ -50,6 +59,7 @@ struct Flight {
 struct Runner<'a> {
     program: &'a Program,
     launches: &'a [Launch],
+    probes: Option<Probes<'a>>,
     flights: VecDeque<Flight>,
     next_slot: usize,
     /// Steps in the next submit.
@@ -65,19 +75,25 @@ impl Program {
     /// Runs `list` for `steps` steps over a dataset that `prepare` was called with.
     ///
     /// # Errors
-    /// The device failed, or [`Error::Cancelled`]: all that was submitted has then ended.
-    pub async fn run(&self, list: List, data: u64, steps: usize, mut pace: Pace<'_>) -> Result<Finished> {
+    /// The device failed. A cancel is no error here: all that was submitted has ended, and its states are told.
+    pub async fn run(
+        &self,
+        list: List,
+        data: u64,
+        steps: usize,
+        probes: Option<Probes<'_>>,
+        mut pace: Pace<'_>,
+    ) -> Result<Finished> {
         let launches = self.launches(list, data);
-        let mut runner = Runner::new(self, &launches);
+        let mut runner = Runner::new(self, &launches, probes);
         let start = Instant::now();
         let mut submitted = 0;
         while submitted < steps && runner.running {
             if (pace.cancelled)() {
-                runner.drain(&mut pace).await?;
-                return Err(Error::Cancelled);
+                break; // what was submitted still counts: it is waited for below
             }
             let chunk = runner.chunk.min(steps - submitted);
-            runner.submit(chunk, submitted == 0)?;
+            runner.submit(chunk, submitted)?;
             submitted += chunk;
             // A slot must be free for the next submit; what else has landed is taken along.
             while runner.flights.len() == IN_FLIGHT || runner.landed()? {
@@ -89,9 +105,7 @@ impl Program {
         let (timed, time) = runner.timed;
         runner.finished.step =
             if timed > 0 { time / timed as u32 } else { runner.finished.wall / steps.max(1) as u32 };
-        if (pace.cancelled)() {
-            return Err(Error::Cancelled);
-        }
+        runner.finished.cancelled = (pace.cancelled)();
         Ok(std::mem::take(&mut runner.finished))
     }
 }
@@ -106,10 +120,11 @@ impl Drop for Runner<'_> {
 }
 
 impl<'a> Runner<'a> {
-    fn new(program: &'a Program, launches: &'a [Launch]) -> Self {
+    fn new(program: &'a Program, launches: &'a [Launch], probes: Option<Probes<'a>>) -> Self {
         Self {
             program,
             launches,
+            probes,
             flights: VecDeque::with_capacity(IN_FLIGHT),
             next_slot: 0,
             chunk: 2,
@@ -139,14 +154,27 @@ impl<'a> Runner<'a> {
         self.finished.dispatches += times * launches.len();
     }
 
-    /// Records `steps` steps and a copy of the states, and hands them to the device.
-    fn submit(&mut self, steps: usize, first: bool) -> Result<()> {
+    /// Records `steps` steps from step `first` on and a copy of the states, and hands them to the device.
+    fn submit(&mut self, steps: usize, first: usize) -> Result<()> {
         let inner = &self.program.gpu.inner;
         let mut encoder = inner.device.create_command_encoder(&Default::default());
-        if first {
+        if first == 0 {
             encoder.clear_buffer(self.program.buffer(Role::History), 0, None);
         }
-        self.encode(&mut encoder, self.launches, steps);
+        match self.probes {
+            None => self.encode(&mut encoder, self.launches, steps),
+            Some(Probes { period, snapshot }) => {
+                let mut at = first;
+                while at < first + steps {
+                    if at > 0 && at.is_multiple_of(period) {
+                        self.program.record_restore(snapshot, &mut encoder);
+                    }
+                    let next = (at + 1).next_multiple_of(period).min(first + steps);
+                    self.encode(&mut encoder, self.launches, next - at);
+                    at = next;
+                }
+            }
+        }
         let slot = self.next_slot;
         let copy = &self.program.staging.states[slot];
         encoder.copy_buffer_to_buffer(self.program.buffer(Role::State), 0, copy, 0, copy.size());

@@ -1,17 +1,22 @@
 //! The learning-rate finder: a schedule and a snapshot around a session, and pure functions from curve to suggestion.
 
+mod curve;
 mod grid;
+mod line;
 mod range_test;
 mod report;
 mod rules;
 mod smith;
 mod smooth;
 mod suggest;
+mod verify;
 
 pub use grid::{MAX_STEPS, Spacing, grid};
+pub use line::Line;
 pub use range_test::{Mode, RangeTest};
 pub use report::{Point, Refusal, Report, Rules, Smith, Suggestion};
 pub use rules::{min_gradient, minimum, rules, slide, steep, valley};
 pub use smith::smith;
 pub use smooth::{Fit, ewa, ewa_seeded, local_linear};
 pub use suggest::{RULE, half_width_of, suggest};
+pub use verify::{Verification, Verified, Verify};

@@ -1,11 +1,10 @@
 //! The range test itself: snapshot, sweep the rate, restore, read the curve.
 
+use super::curve::curve;
 use super::{Point, Report, Spacing, grid, rules, smith, suggest};
 use crate::data::Dataset;
-use crate::data::order::{batch_order, epochs, same_batch_order};
-use crate::error::Result;
-use crate::schedule::Schedule;
-use crate::session::{Control, History, Measured, Run, Session, Snapshot, Stop};
+use crate::error::{Error, Result};
+use crate::session::{Control, Session, Snapshot, Stop};
 
 /// Which question a range test asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -16,6 +15,15 @@ pub enum Mode {
     Sweep,
     /// The weights move, the batch stays: no noise from batches is left in the curve.
     SameBatch,
+    /// From the same weights for each rate: a few updates on the same batches, then the loss of another batch. What is left
+    /// is the rate's own effect, without that of the rates before it.
+    Restart,
+    /// The weights never move: the loss along one update direction on one batch, by forward passes. See
+    /// [`Line`](super::Line).
+    Frozen,
+    /// Each rate trains its own copy, from the same weights on the same batches, all at once. As [`Mode::Restart`] with more
+    /// updates: learning is part of it again, but each rate's own.
+    Replicas,
 }
 
 impl Mode {
@@ -24,6 +32,9 @@ impl Mode {
         match self {
             Self::Sweep => "sweep",
             Self::SameBatch => "same-batch",
+            Self::Restart => "restart",
+            Self::Frozen => "frozen",
+            Self::Replicas => "replicas",
         }
     }
 }
@@ -48,6 +59,13 @@ pub struct RangeTest {
     pub stop: Stop,
     /// Seed of the batch order; default the session's.
     pub seed: Option<u64>,
+    /// Batch orders to sweep over at once, with seeds from `seed` on; default 1. The curve is then their mean, with its spread.
+    pub seeds: usize,
+    /// Updates at each rate before its loss is measured; default 1 in [`Mode::Restart`], 20 in [`Mode::Replicas`].
+    pub probe: Option<usize>,
+    /// Momentum at the first and at the last rate of a sweep, straight between them; default the optimizer's throughout.
+    /// (0.95, 0.85) falls while the rate rises, as in a one-cycle schedule (Smith, arXiv:1803.09820).
+    pub momentum: Option<(f64, f64)>,
     /// Hash the model before the sweep and after the restore; default true. Costs two read-backs of the weights.
     pub verify_restore: bool,
 }
@@ -63,6 +81,9 @@ impl Default for RangeTest {
             beta: 0.98,
             stop: Stop::Rise(0.9),
             seed: None,
+            seeds: 1,
+            probe: None,
+            momentum: None,
             verify_restore: true,
         }
     }
@@ -81,7 +102,7 @@ impl Drop for Restoring<'_> {
 }
 
 impl RangeTest {
-    /// Sweeps the rate, restores the session bit for bit, and reads the curve.
+    /// Measures every rate, restores the session bit for bit, and reads the curve.
     ///
     /// # Errors
     /// The settings or the dataset do not fit, or the device failed. The session is restored then too.
@@ -100,61 +121,64 @@ impl RangeTest {
         control: Control<'_>,
     ) -> Result<Report> {
         let rates = grid(self.from, self.to, self.steps, self.spacing)?;
-        let batch = session.options().batch;
-        let seed = self.seed.unwrap_or(session.options().seed);
-        let order = match self.mode {
-            Mode::Sweep => batch_order(data.len(), batch, self.steps, seed)?,
-            Mode::SameBatch => same_batch_order(data.len(), batch, self.steps, seed)?,
-        };
+        self.check(session)?;
         let before = if self.verify_restore { Some(session.fingerprint().await?) } else { None };
-
         let snapshot = session.snapshot().await?;
         let restoring = Restoring { session, snapshot };
-        let schedule = [Schedule::rates(rates.clone(), restoring.session.optimizer())];
-        let run = Run { schedules: &schedule, order: &order, beta: self.beta, stop: self.stop };
-        let outcome = restoring.session.run(data, &run, control).await?;
+        let measured = curve(self, &rates, restoring.session, data, control).await?;
         drop(restoring);
-
         let after = if self.verify_restore { Some(session.fingerprint().await?) } else { None };
-        let history = &outcome.histories[0];
-        let epochs = match self.mode {
-            Mode::Sweep => epochs(data.len(), batch, history.steps.len()),
-            Mode::SameBatch => 0.0,
-        };
-        let (loss, smoothed) = (column(history, |m| m.loss), column(history, |m| m.smoothed));
-        let accuracy: Option<Vec<f64>> = history.steps.iter().map(|m| m.accuracy).collect();
+
+        let column = |f: fn(&Point) -> f64| measured.points.iter().map(f).collect::<Vec<f64>>();
+        let (loss, smoothed) = (column(|p| p.loss), column(|p| p.smoothed));
+        let accuracy: Option<Vec<f64>> = measured.points.iter().map(|p| p.accuracy).collect();
         // The rules see the whole grid: a curve shorter than it ended by divergence.
         Ok(Report {
             mode: self.mode,
-            points: points(&schedule[0], history),
             suggestion: suggest(&rates, &loss),
             rules: rules(&rates, &loss, &smoothed),
             smith: smith(&rates, accuracy.as_deref(), &loss),
-            stopped: history.stopped,
+            points: measured.points.into_iter().filter(|p| p.loss.is_finite()).collect(),
+            spread: measured.spread,
+            line: measured.line,
+            stopped: measured.stopped,
             fingerprints: before.zip(after),
-            epochs,
+            epochs: measured.epochs,
             adapter: session.gpu().adapter().clone(),
-            cost: outcome.cost,
+            cost: measured.cost,
         })
     }
-}
 
-fn column(history: &History, f: fn(&Measured) -> f64) -> Vec<f64> {
-    history.steps.iter().map(f).collect()
-}
+    fn check(&self, session: &Session) -> Result<()> {
+        if session.options().replicas != 1 {
+            let detail = format!(
+                "a session of {}; a range test makes its own copies of one",
+                session.options().replicas
+            );
+            return Err(Error::argument("replicas", detail));
+        }
+        if self.seeds == 0 || self.seeds > session.most_replicas() {
+            let most = session.most_replicas();
+            return Err(Error::argument("seeds", format!("{} is not from 1 to {most}", self.seeds)));
+        }
+        if self.probe == Some(0) {
+            return Err(Error::argument("probe", "0 updates show nothing of a rate; it must be at least 1"));
+        }
+        match self.momentum {
+            Some((a, b)) if !((0.0..1.0).contains(&a) && (0.0..1.0).contains(&b)) => {
+                Err(Error::argument("momentum", format!("from {a} to {b}; both must be from 0 to below 1")))
+            }
+            _ => Ok(()),
+        }
+    }
 
-/// The steps with a finite loss, at the rates and momenta as the host computed them: the device's are those, rounded to
-/// f32.
-fn points(schedule: &Schedule, history: &History) -> Vec<Point> {
-    let planned = schedule.lr.iter().zip(&schedule.momentum);
-    let point = |(step, ((&lr, &momentum), m)): (usize, ((&f64, &f64), &Measured))| Point {
-        step,
-        lr,
-        loss: m.loss,
-        smoothed: m.smoothed,
-        accuracy: m.accuracy,
-        grad_norm: m.grad_norm.filter(|g| g.is_finite()),
-        momentum,
-    };
-    planned.zip(&history.steps).enumerate().map(point).filter(|p| p.loss.is_finite()).collect()
+    /// Seed of the first batch order.
+    pub(super) fn seed(&self, session: &Session) -> u64 {
+        self.seed.unwrap_or(session.options().seed)
+    }
+
+    /// Updates at each rate before its loss is measured.
+    pub(super) fn updates(&self) -> usize {
+        self.probe.unwrap_or(if self.mode == Mode::Replicas { 20 } else { 1 })
+    }
 }

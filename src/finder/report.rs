@@ -1,6 +1,6 @@
 //! What a range test found: every step, where it stopped, and what each rule makes of it.
 
-use super::Mode;
+use super::{Line, Mode};
 use crate::device::Adapter;
 use crate::session::{Cost, StopReason};
 
@@ -11,6 +11,10 @@ pub struct Report {
     pub mode: Mode,
     /// Every step with a finite loss, in order.
     pub points: Vec<Point>,
+    /// Lowest and highest loss of each point over the seeds; empty for one seed.
+    pub spread: Vec<(f64, f64)>,
+    /// What the frozen mode reads off its line; `None` in other modes.
+    pub line: Option<Line>,
     /// Our rule's answer.
     pub suggestion: Result<Suggestion, Refusal>,
     /// The answers of other finders' rules.
@@ -36,8 +40,9 @@ impl Report {
     }
 }
 
-/// One step of the sweep. `loss` is measured on the batch of this step *before* its update; `lr` and
-/// `momentum` are what that update then uses (so `loss` shows the effect of the rates up to the step before).
+/// One rate. In a sweep, `loss` is measured on the batch of this step *before* its update; `lr` and `momentum` are what that
+/// update then uses (so `loss` shows the effect of the rates up to the step before). In the other modes `loss` is measured
+/// *after* the updates at this rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
     /// Index of the step, from 0.

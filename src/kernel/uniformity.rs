@@ -155,10 +155,10 @@ impl Walk<'_> {
                 self.returns_varying |= !uniform || value.is_some_and(|v| self.varies(v));
                 return Exits { returns: !uniform, ..none };
             }
-            Statement::Store { pointer, value } => {
-                if !uniform || self.varies(*value) || self.varies(*pointer) {
-                    self.locals.extend(self.local(*pointer));
-                }
+            Statement::Store { pointer, value }
+                if !uniform || self.varies(*value) || self.varies(*pointer) =>
+            {
+                self.locals.extend(self.local(*pointer));
             }
             Statement::Call { function, arguments, result } => {
                 self.call(&self.module.functions[*function], arguments, *result, span, uniform);
@@ -168,10 +168,10 @@ impl Walk<'_> {
             | Statement::WorkGroupUniformLoad { .. }
             | Statement::SubgroupBallot { .. }
             | Statement::SubgroupGather { .. }
-            | Statement::SubgroupCollectiveOperation { .. } => {
-                if !uniform {
-                    self.faults.push(span);
-                }
+            | Statement::SubgroupCollectiveOperation { .. }
+                if !uniform =>
+            {
+                self.faults.push(span);
             }
             _ => {}
         }

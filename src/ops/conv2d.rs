@@ -182,7 +182,8 @@ impl Conv2d {
                 layer.inputs[0].into(),
                 Operand::Tensor(io.dy),
                 Operand::Grad(weight),
-                Operand::Grad(bias),
+                // Without a bias something else is bound that this launch does not use: two writable bindings may not overlap.
+                if self.bias { Operand::Grad(bias) } else { Operand::Norms },
             ],
             bases: vec![base(offset_of!(Dims, x0), 2), base(offset_of!(Dims, dy0), 3)],
             groups: tile.groups("conv2d", filter, self.out, slices * cx.replicas)?,

@@ -4,18 +4,23 @@ use crate::error::Result;
 use crate::kernel::Kernel;
 use crate::layout::{dims, padded};
 use crate::optim::Optimizer;
-use crate::plan::{Call, Emit, Operand, flat_groups};
+use crate::plan::{Call, Emit, Operand, Profile, flat_groups};
 
 dims! {
-    Dims { count: u32, replicas: u32, plane: u32, rn: u32, beta2: f32, eps: f32, nesterov: u32, decoupled: u32 }
+    Dims { count: u32, replicas: u32, plane: u32, rn: u32, beta2: f32, eps: f32, nesterov: u32, decoupled: u32, turns: u32 }
 }
 
-/// Words that one workgroup updates.
-const WORDS: usize = 1024;
+/// Vectors of four words that one of a workgroup's 64 invocations updates.
+fn turns(profile: Profile) -> usize {
+    match profile {
+        Profile::Portable | Profile::Tiled => 4,
+        Profile::Broadcast | Profile::Mirrored => 8,
+    }
+}
 
 /// Workgroups that share one replica's parameters: the partial sums of its gradient norm.
-pub(crate) fn norm_groups(param_words: usize) -> usize {
-    param_words.div_ceil(WORDS)
+pub(crate) fn norm_groups(param_words: usize, profile: Profile) -> usize {
+    param_words.div_ceil(256 * turns(profile))
 }
 
 fn dims(cx: &Emit, optimizer: &Optimizer) -> Dims {
@@ -25,6 +30,7 @@ fn dims(cx: &Emit, optimizer: &Optimizer) -> Dims {
         replicas: cx.replicas as u32,
         plane: (cx.replicas * count) as u32,
         rn: padded(cx.norm_groups) as u32,
+        turns: turns(cx.profile) as u32,
         ..Dims::default()
     };
     match optimizer {
@@ -58,7 +64,7 @@ pub(crate) fn update(cx: &mut Emit, optimizer: &Optimizer) -> Result<()> {
             Operand::Moments,
         ],
         bases: vec![],
-        groups: flat_groups("update", 64 * norm_groups(cx.params.stride), cx.replicas)?,
+        groups: flat_groups("update", 64 * cx.norm_groups, cx.replicas)?,
         note: format!("{optimizer}"),
         flops: (6 + 6 * optimizer.slots()) as u64 * cx.params.stride as u64,
     });
@@ -73,7 +79,7 @@ pub(crate) fn grad_norm(cx: &mut Emit, optimizer: &Optimizer) -> Result<()> {
         dims: dims(cx, optimizer).words(),
         operands: vec![Operand::Blocks, Operand::AllGrads, Operand::Norms],
         bases: vec![],
-        groups: flat_groups("grad_norm", 64 * norm_groups(cx.params.stride), cx.replicas)?,
+        groups: flat_groups("grad_norm", 64 * cx.norm_groups, cx.replicas)?,
         note: "norm of the gradient".into(),
         flops: 2 * cx.params.stride as u64,
     });

@@ -59,6 +59,10 @@ pub(crate) struct ParamSlot {
 pub struct Plan {
     /// One training step: forward, loss, backward, tick, update.
     pub step: Vec<Dispatch>,
+    /// How many of a step's launches are its forward pass and its loss.
+    pub forward: usize,
+    /// Which of a step's launches is its tick.
+    pub(crate) tick: usize,
     /// After the last step: files the last gradient norm.
     pub flush: Dispatch,
     /// One batch of an evaluation: forward with running statistics and without dropout, loss, tick.
@@ -75,6 +79,7 @@ pub struct Plan {
     pub(crate) buffers: Vec<ParamSlot>,
     pub(crate) buffer_arena: Arena,
     pub(crate) blocks: Vec<[u32; 4]>,
+    pub(crate) optimizer_slots: usize,
     /// Words of each buffer whose size the plan alone decides.
     pub(crate) sizes: Vec<(Role, usize)>,
     /// Elements of a sample, outputs of the model.

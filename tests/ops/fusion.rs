@@ -173,3 +173,28 @@ fn as_the_last_layer() {
         }
     }
 }
+
+/// The same where another layer, of which nothing comes, reads the activation too.
+#[test]
+fn as_the_last_layer_beside_a_dead_end() {
+    let (act, act_oracle) = PAIRS[1];
+    let mut graph = Graph::new(&[5]).unwrap();
+    let input = graph.input();
+    let z = graph.add(Op::Linear(Linear::new(3)), &[input]).unwrap();
+    let y = graph.activation(act, z).unwrap();
+    graph.add(Op::Linear(Linear::new(2)), &[y]).unwrap();
+    graph.add(Op::Flatten, &[y]).unwrap();
+    let mut session = session(&graph, Loss::MeanSquaredError, Sgd::plain(), Options::batch(7));
+    let oracle = linear::oracle(7, 5, 3, true).then(activation(act_oracle));
+    let dead = [vec![1.0; 6], vec![1.0; 2]];
+    set_weights(&mut session, &[&oracle.params[..], &dead].concat());
+    let (x, targets) = (fill(35, 1, 1.0), fill(21, 2, 1.0));
+    train(&mut session, &regression(&[5], x.clone(), targets.clone(), 3), &[0.0]);
+
+    let (_, dy) = super::loss_of(&(oracle.forward)(&widened(&x)), &targets);
+    let mut expected = (oracle.backward)(&dy, &widened(&x)).params;
+    expected.extend([vec![0.0; 6], vec![0.0; 2]]);
+    for (found, expected) in block(session.gradients(0)).unwrap().iter().zip(&expected) {
+        assert_close(&widened(&found.data), expected, tolerance(act), &found.name);
+    }
+}

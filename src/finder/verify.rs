@@ -1,0 +1,130 @@
+//! The suggestion, put to the test: short trainings at rates around it, side by side, judged on data held out.
+
+use crate::data::Dataset;
+use crate::data::order::batch_order;
+use crate::error::{Error, Result};
+use crate::schedule::Schedule;
+use crate::session::{Control, Run, Session, Stop};
+
+/// Short runs with constant rates around a suggestion, each on its own copy of the model, all at once. The smallest rate
+/// within a tenth of the best fall of the held-out loss wins: larger ones are as good so far, and nearer to divergence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Verify {
+    /// Rates, evenly spaced in their logarithm; default 5.
+    pub rates: usize,
+    /// Decades to either side of the suggestion; default 1.
+    pub decades: f64,
+    /// Updates of each run; default 60.
+    pub steps: usize,
+    /// Share of the best fall that a rate may lack and still win; default 0.1.
+    pub tolerance: f64,
+    /// Seed of the batch order; default the session's.
+    pub seed: Option<u64>,
+}
+
+impl Default for Verify {
+    fn default() -> Self {
+        Self { rates: 5, decades: 1.0, steps: 60, tolerance: 0.1, seed: None }
+    }
+}
+
+/// What one rate came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Verified {
+    /// The rate.
+    pub lr: f64,
+    /// Held-out loss after the run; `None` if it blew up.
+    pub loss: Option<f64>,
+    /// Held-out accuracy after the run.
+    pub accuracy: Option<f64>,
+}
+
+/// What the short runs say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verification {
+    /// Held-out loss before any update.
+    pub initial: f64,
+    /// Every rate, in order.
+    pub runs: Vec<Verified>,
+    /// The rate that won; `None` if no run lowered the loss.
+    pub winner: Option<f64>,
+    /// Updates of each run.
+    pub steps: usize,
+}
+
+impl Verify {
+    /// Runs the trainings on copies: the session itself is not touched.
+    ///
+    /// # Errors
+    /// A rate around which nothing can be tried, datasets that do not fit, a failing device, or a cancel.
+    pub async fn run(
+        &self,
+        session: &Session,
+        data: &Dataset,
+        held_out: &Dataset,
+        lr: f64,
+        control: Control<'_>,
+    ) -> Result<Verification> {
+        if !(lr > 0.0 && lr.is_finite()) || self.rates < 2 || self.steps == 0 {
+            let detail = format!(
+                "{lr} with {} rates of {} steps; a rate above 0, at least 2 rates and 1 step",
+                self.rates, self.steps
+            );
+            return Err(Error::argument("verify", detail));
+        }
+        let rates: Vec<f64> = (0..self.rates)
+            .map(|i| lr * 10f64.powf(self.decades * (2.0 * i as f64 / (self.rates - 1) as f64 - 1.0)))
+            .collect();
+        let seed = self.seed.unwrap_or(session.options().seed);
+        let order = batch_order(data.len(), session.options().batch, self.steps, seed)?;
+        let mut copies = session.replicate(self.rates).await?;
+        let initial = copies.evaluate(held_out).await?[0].loss;
+        let schedules: Vec<Schedule> =
+            rates.iter().map(|&lr| Schedule::constant(lr, self.steps, session.optimizer())).collect();
+        let run = Run { schedules: &schedules, order: &order, beta: 0.98, stop: Stop::NotFinite };
+        copies.run(data, &run, control).await?;
+        let after = copies.evaluate(held_out).await?;
+        let verified = |(&lr, e): (&f64, &crate::session::Evaluation)| Verified {
+            lr,
+            loss: Some(e.loss).filter(|l| l.is_finite()),
+            accuracy: e.accuracy.filter(|_| e.loss.is_finite()),
+        };
+        let runs: Vec<Verified> = rates.iter().zip(&after).map(verified).collect();
+        let winner = winner(initial, &runs, self.tolerance);
+        Ok(Verification { initial, runs, winner, steps: self.steps })
+    }
+}
+
+/// The smallest rate within `tolerance` of the best fall.
+fn winner(initial: f64, runs: &[Verified], tolerance: f64) -> Option<f64> {
+    let best = runs.iter().filter_map(|r| r.loss).min_by(f64::total_cmp).filter(|&best| best < initial)?;
+    let enough = initial - (1.0 - tolerance) * (initial - best);
+    runs.iter().find(|r| r.loss.is_some_and(|l| l <= enough)).map(|r| r.lr)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(losses: &[Option<f64>]) -> Vec<Verified> {
+        (1..).zip(losses).map(|(i, &loss)| Verified { lr: f64::from(i), loss, accuracy: None }).collect()
+    }
+
+    #[test]
+    fn the_smallest_rate_near_the_best_wins() {
+        assert_eq!(winner(2.0, &runs(&[Some(1.9), Some(1.05), Some(1.0), Some(1.5), None]), 0.1), Some(2.0));
+        assert_eq!(winner(2.0, &runs(&[Some(1.9), Some(1.2), Some(1.0), None, None]), 0.1), Some(3.0));
+    }
+
+    #[test]
+    fn nothing_wins_where_nothing_falls() {
+        assert_eq!(winner(2.0, &runs(&[Some(2.1), None]), 0.1), None);
+        assert_eq!(winner(f64::NAN, &runs(&[Some(1.0)]), 0.1), None);
+    }
+
+    #[test]
+    fn negative_and_shifted_losses_change_nothing() {
+        let shifted = runs(&[Some(-10.1), Some(-10.95), Some(-11.0)]);
+        assert_eq!(winner(-10.0, &shifted, 0.1), Some(2.0));
+    }
+}

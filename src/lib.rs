@@ -50,8 +50,8 @@ pub use data::{Dataset, Inputs, Targets, cifar10, digits, mnist, moons, spirals}
 pub use device::{Adapter, Gpu, Made, adapters};
 pub use error::{Error, Result};
 pub use finder::{
-    Line, Mode, Point, RangeTest, Refusal, Report, Rules, Smith, Spacing, Suggestion, Verification, Verified,
-    Verify,
+    Curvature, CurvatureTest, Line, Mode, Point, RangeTest, Refusal, Report, Rules, Smith, Spacing,
+    Suggestion, Verification, Verified, Verify,
 };
 pub use graph::{Graph, NodeId};
 pub use init::Init;

@@ -659,6 +659,25 @@ impl Session {
         self.tensors(Role::Buffers, replica).await
     }
 
+    /// Adam's second moments of replica 0, bias-corrected, parameter by parameter in their order; `None` before the first step,
+    /// and for an optimizer that has none.
+    pub(crate) async fn second_moments(&self, beta2: f64) -> Result<Option<Vec<f64>>> {
+        let plan = &self.program.plan;
+        if plan.optimizer_slots < 2 || self.counters[0].steps == 0 {
+            return Ok(None);
+        }
+        let words = self.program.read(Role::Moments).await?;
+        let second = plan.replicas * plan.param_arena.stride;
+        let correction = 1.0 - beta2.powi(self.counters[0].steps as i32);
+        let values = plan.params.iter().flat_map(|p| {
+            let slot = &plan.param_arena.slots[p.slot];
+            words[second + slot.offset..][..slot.len]
+                .iter()
+                .map(|w| f64::from(f32::from_bits(*w)) / correction)
+        });
+        Ok(Some(values.collect()))
+    }
+
     async fn tensors(&self, role: Role, replica: usize) -> Result<Vec<Tensor>> {
         self.check_replica(replica)?;
         let words = self.program.read(role).await?;

@@ -4,6 +4,7 @@ mod adopt;
 mod architecture;
 mod cli;
 mod common;
+mod curvature;
 mod datasets;
 mod determinism;
 mod divergence;

@@ -1,5 +1,6 @@
 //! The learning-rate finder: a schedule and a snapshot around a session, and pure functions from curve to suggestion.
 
+mod curvature;
 mod curve;
 mod grid;
 mod line;
@@ -11,6 +12,7 @@ mod smooth;
 mod suggest;
 mod verify;
 
+pub use curvature::{Curvature, CurvatureTest};
 pub use grid::{MAX_STEPS, Spacing, grid};
 pub use line::Line;
 pub use range_test::{Mode, RangeTest};

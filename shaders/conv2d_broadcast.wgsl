@@ -113,8 +113,7 @@ fn conv2d_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invoca
     let count = dims.b * plane;
     let p = pixels(min(col, count - 4u), plane, dims.ow);
     let size = dims.c * dims.h * dims.w;
-    // In elements: images of a dataset need not start at a multiple of four.
-    let base = row_of(r, p.image, size);
+    let base = source_row(r, p.image, size);
     let filter_size = dims.c * dims.kh * dims.kw;
     let w0 = 4u * dims.w0 + r * dims.rp;
     let w_lo = w0 + min(row + lane, dims.o - 1u) * filter_size;
@@ -151,15 +150,6 @@ fn conv2d_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invoca
         }
         y[out + i * (plane >> 2u)] = apply4(v);
     }
-}
-
-// Index of the first element of image b.
-fn row_of(r: u32, b: u32, size: u32) -> u32 {
-    if SOURCE == 0u {
-        return 4u * dims.x0 + r * dims.rx + b * size;
-    }
-    let row = order[state[r].order_base + state[r].step * dims.b + b];
-    return select(row, 0u, row == NO_ROW) * size;
 }
 
 @compute @workgroup_size(8)
@@ -269,7 +259,7 @@ fn conv2d_dw_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
     var sum_lo = vec4<f32>();
     var sum_hi = vec4<f32>();
     for (var b = slice * dims.slice_b; b < end; b++) {
-        let base = row_of(r, b, dims.c * dims.h * dims.w);
+        let base = source_row(r, b, dims.c * dims.h * dims.w);
         walk.h = h_e;
         walk.w = w_e;
         walk.ow = 0u;

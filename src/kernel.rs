@@ -15,6 +15,9 @@ use Access::{Load, Mirror, Read, Uniform, Write};
 
 use crate::shader::Loads;
 
+#[cfg(test)]
+mod uniformity;
+
 /// One row of the table.
 pub(crate) struct Entry {
     pub kernel: Kernel,
@@ -57,6 +60,15 @@ kernels! {
     Conv2dDxBroadcast "conv2d_dx_broadcast" "conv2d_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
     Conv2dDwBroadcast "conv2d_dw_broadcast" "conv2d_broadcast" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
+    LinearTiled "linear_tiled" "linear_tiled" [1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write]
+    LinearDxTiled "linear_dx_tiled" "linear_tiled" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
+    LinearDwTiled "linear_dw_tiled" "linear_tiled" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
+    Conv2dTiled "conv2d_tiled" "conv2d_tiled" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "w" Read, 5 "bias" Read, 6 "y" Write]
+    Conv2dDxTiled "conv2d_dx_tiled" "conv2d_tiled" [3 "x" Read, 4 "w" Read, 7 "dy" Read, 8 "dx" Write]
+    Conv2dDwTiled "conv2d_dw_tiled" "conv2d_tiled" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Read, 7 "dy" Read, 9 "dw" Write, 10 "dbias" Write]
     MaxPool "max_pool" "max_pool" [3 "x" Load, 1 "y" Write, 2 "arg" Write]
     MaxPoolDx "max_pool_dx" "max_pool" [3 "x" Load, 7 "dy" Load, 5 "argmax" Load, 8 "dx" Write]
     MaxPoolDxDisjoint "max_pool_dx_disjoint" "max_pool" [3 "x" Load, 7 "dy" Load, 5 "argmax" Load, 8 "dx" Write]
@@ -160,6 +172,63 @@ mod tests {
             for loads in BOTH {
                 let module = parse(file, loads);
                 validate(&module, allowed(file)).unwrap_or_else(|e| panic!("{file} {loads:?}: {e}"));
+            }
+        }
+    }
+
+    /// Expressions that mix a shift or a bit operation with another operator without brackets: naga goes by precedence,
+    /// WGSL's grammar, and so every browser, refuses them.
+    fn mixed(text: &str) -> Vec<String> {
+        const BITS: [&str; 5] = ["<<", ">>", "&", "|", "^"];
+        const OTHERS: [&str; 11] = ["+", "-", "*", "/", "%", "<", ">", "<=", ">=", "==", "!="];
+        let code: String =
+            text.lines().map(|line| line.split("//").next().unwrap_or(line).to_owned() + " ").collect();
+        let spaced = ["(", ")", "[", "]", "{", "}", ",", ";"]
+            .iter()
+            .fold(code, |code, mark| code.replace(mark, &format!(" {mark} ")));
+        let mut wrong = Vec::new();
+        let mut levels: Vec<Vec<&str>> = vec![vec![]];
+        for token in spaced.split_whitespace() {
+            let level = levels.last_mut().unwrap();
+            let ends =
+                [")", "]", "}", "{", ",", ";", "&&", "||", "return"].contains(&token) || token.ends_with('=');
+            match token {
+                op if BITS.contains(&op) || OTHERS.contains(&op) => level.push(op),
+                _ if ends => {
+                    let shifts = level.iter().filter(|op| ["<<", ">>"].contains(op)).count();
+                    let alike = level.iter().all(|op| op == &level[0]);
+                    if level.iter().any(|op| BITS.contains(op)) && (!alike || shifts > 1) {
+                        wrong.push(format!("{level:?} before {token}"));
+                    }
+                    level.clear();
+                }
+                _ => {}
+            }
+            match token {
+                "(" | "[" | "{" => levels.push(vec![]),
+                ")" | "]" | "}" => drop(levels.pop()),
+                _ => {}
+            }
+        }
+        wrong
+    }
+
+    #[test]
+    fn shifts_stand_in_brackets() {
+        assert!(mixed("let a = (b + c) >> 2u; x[i >> 1u] = a & b & (c | d); f(a < b, c ^ d);").is_empty());
+        for bad in [
+            "let a = b + c >> 2u;",
+            "f(a * b >> c, d);",
+            "x[a & b | c];",
+            "if a & b == c { }",
+            "a >> b >> c;",
+        ] {
+            assert_eq!(mixed(bad).len(), 1, "{bad}");
+        }
+        for (file, _) in FILES {
+            // What needs an optional capability is for native devices.
+            if allowed(file).is_empty() {
+                assert_eq!(mixed(&assemble(file, Loads::Buffer)), Vec::<String>::new(), "{file}");
             }
         }
     }

@@ -86,7 +86,8 @@ impl Setup {
             loss: Loss::CrossEntropy,
             optimizer: Sgd::momentum(0.9).into(),
             options: Options::batch(32).seed(5),
-            data: digits(),
+            // Five batches, the last not full: each replica is evaluated on all of them.
+            data: digits().subset(&(0..150).collect::<Vec<_>>()).unwrap(),
         }
     }
 
@@ -159,18 +160,23 @@ fn replicas_give_the_bits_of_separate_runs() {
     }
 }
 
-/// One replica that runs into NaN must not touch the others.
+/// One replica that runs into NaN must not touch the others, under no profile: some kernels read past their rows. Three
+/// steps are enough: the second has NaN in everything that the replica holds.
 #[test]
 fn a_replica_that_diverges_leaves_the_others_alone() {
-    let setup = Setup::everything();
-    let [first, _, third] = three();
-    let (mut together, histories) = setup.run(&[first, vec![3e38; 12], third]);
-    assert!(histories[1].stopped.is_some(), "3e38 is too large a rate");
-    for replica in [0, 2] {
-        let (mut alone, history) = setup.run(&[three()[replica].clone()]);
-        assert_eq!(histories[replica], history[0], "history of replica {replica}");
-        let found = all(&mut together, replica, &setup.data);
-        assert_eq!(found, all(&mut alone, 0, &setup.data), "replica {replica}");
+    for setup in setups() {
+        let [first, _, third] = three().map(|rates| rates[..3].to_vec());
+        let (together, histories) = setup.run(&[first.clone(), vec![3e38; 3], third.clone()]);
+        assert!(histories[1].stopped.is_some(), "3e38 is too large a rate");
+        for (replica, rates) in [(0, first), (2, third)] {
+            let (alone, history) = setup.run(&[rates]);
+            assert_eq!(histories[replica], history[0], "history of replica {replica}");
+            let left = |session: &Session, replica| {
+                let tensors = [block(session.weights(replica)), block(session.gradients(replica))];
+                tensors.map(|t| bits(&t.unwrap()))
+            };
+            assert_eq!(left(&together, replica), left(&alone, 0), "replica {replica}");
+        }
     }
 }
 

@@ -1,14 +1,23 @@
 // Where a layer's input comes from, four elements at a time. The importer declares dims.b, dims.x0, dims.rx, state and
-// order, and imports load and pick. SOURCE as in source. All indices count vectors of four elements.
+// order, and imports load and pick. SOURCE as in source. Indices count vectors of four elements where not said otherwise.
 override SOURCE: u32 = 0u;
 
 // Index of the first vector of row b of this step's batch; `vectors` make a row.
 fn source4_row(r: u32, b: u32, vectors: u32) -> u32 {
     if SOURCE == 0u {
-        return dims.x0 + (r * dims.rx >> 2u) + b * vectors;
+        return dims.x0 + ((r * dims.rx) >> 2u) + b * vectors;
     }
     let row = order[state[r].order_base + state[r].step * dims.b + b];
     return select(row, 0u, row == NO_ROW) * vectors;
+}
+
+// Index of the first element of row b, of any number of elements: a row of a dataset need not start at a multiple of four.
+fn source_row(r: u32, b: u32, features: u32) -> u32 {
+    if SOURCE == 0u {
+        return 4u * dims.x0 + r * dims.rx + b * features;
+    }
+    let row = order[state[r].order_base + state[r].step * dims.b + b];
+    return select(row, 0u, row == NO_ROW) * features;
 }
 
 // What a dataset's numbers are scaled with. Taken once, outside the loops: a CPU driver loads a uniform anew each time.

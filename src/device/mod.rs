@@ -114,13 +114,17 @@ impl Gpu {
     }
 
     /// The kernels that the device can run, the most suitable last. A CPU driver pays for each word that it loads from a
-    /// storage buffer, and nearly nothing for a texel: there operands are best mirrored in textures.
+    /// storage buffer or from workgroup memory, and nearly nothing for a texel: there operands are best mirrored in textures.
+    /// Anything else is taken for a GPU, also what a browser does not name.
     pub fn profiles(&self) -> Vec<Profile> {
+        if !self.adapter().is_cpu() {
+            return vec![Profile::Portable, Profile::Tiled];
+        }
         let info = self.inner.device.adapter_info();
         let features = self.inner.device.features();
         let lanes = info.subgroup_min_size == 8 && info.subgroup_max_size == 8;
-        let mut profiles = vec![Profile::Portable];
-        if self.adapter().is_cpu() && lanes && features.contains(wgpu::Features::SUBGROUP) {
+        let mut profiles = vec![Profile::Tiled, Profile::Portable];
+        if lanes && features.contains(wgpu::Features::SUBGROUP) {
             profiles.push(Profile::Broadcast);
             if features.contains(adapter::MIRRORING) {
                 profiles.push(Profile::Mirrored);

@@ -300,7 +300,8 @@ impl Program {
                 None => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                     buffer: self.bindable(view.role, data),
                     offset: 4 * view.offset as u64,
-                    size: wgpu::BufferSize::new(4 * view.len as u64), // none: the whole buffer
+                    // In whole vectors of four, as some kernels read; the padding is there. None: the whole buffer.
+                    size: wgpu::BufferSize::new(4 * view.len.next_multiple_of(4) as u64),
                 }),
             };
             entries.push(wgpu::BindGroupEntry { binding, resource });

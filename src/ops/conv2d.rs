@@ -1,11 +1,11 @@
 //! 2-D convolution: weights of shape (out, in, height, width) as in PyTorch.
 
+use super::product::{CONV2D, Pass};
 use super::window::Window;
 use super::{Backward, Fill, Forward, Layer, ParamSpec, base, image, weights};
 use crate::error::{Error, Result};
-use crate::kernel::Kernel;
 use crate::layout::dims;
-use crate::plan::{Call, Emit, Operand, Profile, Tile, Value, check_turns, sliced, slices};
+use crate::plan::{Call, Emit, Operand, Value, check_turns, sliced};
 use std::mem::offset_of;
 
 /// 2-D convolution over (channels, height, width). Pairs are (height, width).
@@ -124,12 +124,6 @@ impl Conv2d {
         layer.input_shapes[0][0] * self.kernel[0] * self.kernel[1]
     }
 
-    /// Do the broadcast kernels take this layer? They take the pixels of a plane four at a time.
-    fn broadcasts(&self, cx: &Emit, layer: &Layer<'_>) -> bool {
-        let whole = |shape: &[usize]| (shape[1] * shape[2]).is_multiple_of(4);
-        cx.profile != Profile::Portable && whole(layer.input_shapes[0]) && whole(layer.shape)
-    }
-
     fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
         2 * (cx.batch * layer.len() * self.filter_len(layer)) as u64
     }
@@ -139,12 +133,9 @@ impl Conv2d {
         let y = cx.tensor(cx.batch * layer.len());
         let dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
         let pixels = cx.batch * layer.shape[1] * layer.shape[2];
-        let (kernel, tile) = match self.broadcasts(cx, layer) {
-            true => (Kernel::Conv2dBroadcast, Tile::BROADCAST),
-            false => (Kernel::Conv2d, Tile::REGISTERS),
-        };
+        let (kernel, tile) = CONV2D.of(Pass::Forward, cx.profile, fours(layer));
         let mut operands = vec![Operand::State, Operand::Order, layer.inputs[0].into()];
-        operands.extend(weights(kernel == Kernel::Conv2dBroadcast, layer));
+        operands.extend(weights(kernel, layer));
         operands.push(Operand::Tensor(y));
         cx.call(Call {
             kernel,
@@ -166,13 +157,10 @@ impl Conv2d {
 
     fn weight_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
         let filter = self.filter_len(layer);
-        let (kernel, tile) = match self.broadcasts(cx, layer) {
-            true => (Kernel::Conv2dDwBroadcast, Tile::BROADCAST),
-            false => (Kernel::Conv2dDw, Tile::REGISTERS),
-        };
+        let (kernel, tile) = CONV2D.of(Pass::WeightGradient, cx.profile, fours(layer));
         let tiles = tile.count(filter, self.out);
         let turns = 1 + layer.shape[1] * (1 + layer.shape[2]); // of the loops over oh and ow, an image
-        let (slices, slice_b) = slices("conv2d", tiles, cx.batch, turns as u64)?;
+        let (slices, slice_b) = cx.slices("conv2d", tiles, cx.batch, turns as u64)?;
         let weight = layer.params[0];
         let bias = *layer.params.last().unwrap_or(&weight);
         let rdw = cx.grad(weight, slices);
@@ -209,10 +197,7 @@ impl Conv2d {
         let Some(grad) = io.dx[0] else { return Ok(()) };
         check_turns("conv2d", (self.out * self.kernel[0] * self.kernel[1]) as u64)?;
         let input = layer.input_shapes[0];
-        let (kernel, tile) = match self.broadcasts(cx, layer) {
-            true => (Kernel::Conv2dDxBroadcast, Tile::BROADCAST),
-            false => (Kernel::Conv2dDx, Tile::REGISTERS),
-        };
+        let (kernel, tile) = CONV2D.of(Pass::InputGradient, cx.profile, fours(layer));
         let dims = Dims {
             accumulate: u32::from(grad.accumulate),
             ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
@@ -223,7 +208,7 @@ impl Conv2d {
             dims: dims.words(),
             operands: vec![
                 layer.inputs[0].into(),
-                weights(kernel == Kernel::Conv2dDxBroadcast, layer)[0],
+                weights(kernel, layer)[0],
                 Operand::Tensor(io.dy),
                 Operand::Tensor(grad.tensor),
             ],
@@ -234,4 +219,9 @@ impl Conv2d {
         });
         Ok(())
     }
+}
+
+/// Do the pixels of both planes come in fours?
+fn fours(layer: &Layer<'_>) -> bool {
+    [layer.input_shapes[0], layer.shape].iter().all(|shape| (shape[1] * shape[2]).is_multiple_of(4))
 }

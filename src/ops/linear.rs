@@ -1,10 +1,10 @@
 //! Fully connected layer: `y = x w^T + bias`, w of shape (out, in) as in PyTorch.
 
+use super::product::{LINEAR, Pass};
 use super::{Backward, Fill, Forward, Layer, ParamSpec, base, dims_text, weights};
 use crate::error::{Error, Result};
-use crate::kernel::Kernel;
 use crate::layout::dims;
-use crate::plan::{Call, Emit, Operand, Profile, Tile, Value, check_turns, sliced, slices};
+use crate::plan::{Call, Emit, Operand, Value, check_turns, sliced};
 use std::mem::offset_of;
 
 /// Fully connected layer.
@@ -66,9 +66,9 @@ impl Linear {
         }
     }
 
-    /// Do the broadcast kernels take this layer? They read rows and columns four at a time.
-    fn broadcasts(&self, cx: &Emit, layer: &Layer<'_>) -> bool {
-        cx.profile != Profile::Portable && layer.input_len(0).is_multiple_of(4) && self.out.is_multiple_of(4)
+    /// Do its rows and columns come in fours?
+    fn fours(&self, layer: &Layer<'_>) -> bool {
+        layer.input_len(0).is_multiple_of(4) && self.out.is_multiple_of(4)
     }
 
     fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
@@ -79,12 +79,9 @@ impl Linear {
         check_turns("linear", layer.input_len(0) as u64)?;
         let y = cx.tensor(cx.batch * self.out);
         let dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
-        let (kernel, tile) = match self.broadcasts(cx, layer) {
-            true => (Kernel::LinearBroadcast, Tile::BROADCAST),
-            false => (Kernel::Linear, Tile::REGISTERS),
-        };
+        let (kernel, tile) = LINEAR.of(Pass::Forward, cx.profile, self.fours(layer));
         let mut operands = vec![Operand::State, Operand::Order, layer.inputs[0].into()];
-        operands.extend(weights(kernel == Kernel::LinearBroadcast, layer));
+        operands.extend(weights(kernel, layer));
         operands.push(Operand::Tensor(y));
         cx.call(Call {
             kernel,
@@ -106,12 +103,9 @@ impl Linear {
 
     fn weight_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
         let inputs = layer.input_len(0);
-        let (kernel, tile) = match self.broadcasts(cx, layer) {
-            true => (Kernel::LinearDwBroadcast, Tile::BROADCAST),
-            false => (Kernel::LinearDw, Tile::REGISTERS),
-        };
+        let (kernel, tile) = LINEAR.of(Pass::WeightGradient, cx.profile, self.fours(layer));
         let tiles = tile.count(inputs, self.out);
-        let (slices, slice_b) = slices("linear", tiles, cx.batch, 1)?;
+        let (slices, slice_b) = cx.slices("linear", tiles, cx.batch, 1)?;
         let weight = layer.params[0];
         let bias = *layer.params.last().unwrap_or(&weight);
         let rdw = cx.grad(weight, slices);
@@ -147,10 +141,7 @@ impl Linear {
     fn input_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
         let Some(grad) = io.dx[0] else { return Ok(()) };
         check_turns("linear", self.out as u64)?;
-        let (kernel, tile) = match self.broadcasts(cx, layer) {
-            true => (Kernel::LinearDxBroadcast, Tile::BROADCAST),
-            false => (Kernel::LinearDx, Tile::REGISTERS),
-        };
+        let (kernel, tile) = LINEAR.of(Pass::InputGradient, cx.profile, self.fours(layer));
         let dims = Dims {
             accumulate: u32::from(grad.accumulate),
             ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
@@ -161,7 +152,7 @@ impl Linear {
             dims: dims.words(),
             operands: vec![
                 layer.inputs[0].into(),
-                weights(kernel == Kernel::LinearDxBroadcast, layer)[0],
+                weights(kernel, layer)[0],
                 Operand::Tensor(io.dy),
                 Operand::Tensor(grad.tensor),
             ],

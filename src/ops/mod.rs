@@ -11,6 +11,7 @@ mod gather;
 mod linear;
 mod max_pool;
 mod mean_squared_error;
+mod product;
 mod tick;
 mod update;
 mod window;
@@ -28,6 +29,7 @@ pub(crate) use tick::{Norm, tick};
 pub(crate) use update::{grad_norm, norm_groups, update};
 
 use crate::error::{Error, Result};
+use crate::kernel::Kernel;
 use crate::plan::{Base, Emit, Operand, TensorId, Value};
 
 /// A layer of a model. Shapes are those of one sample: the batch is the run's business.
@@ -127,12 +129,12 @@ impl Layer<'_> {
     }
 }
 
-/// The weight and the bias of a matrix product's layer as operands: apart, or as the whole arena, where `dims` say where
-/// the two start. Without a bias the weight stands in for it: bound, never read.
-fn weights(whole: bool, layer: &Layer<'_>) -> Vec<Operand> {
+/// The weight and the bias of a matrix product's layer as operands: apart, or for kernels that may read them through a mirror
+/// as the whole arena, where `dims` say where the two start. Without a bias the weight stands in for it: bound, never read.
+fn weights(kernel: Kernel, layer: &Layer<'_>) -> Vec<Operand> {
     let weight = layer.params[0];
     match layer.params.get(1) {
-        bias if whole => vec![Operand::LayerParams(weight, bias.copied())],
+        bias if kernel.entry().has_choice() => vec![Operand::LayerParams(weight, bias.copied())],
         bias => vec![Operand::Param(weight), Operand::Param(bias.copied().unwrap_or(weight))],
     }
 }
@@ -347,11 +349,13 @@ pub(crate) fn dims_of_every_file() -> Vec<(&'static str, &'static [&'static str]
         ("batch_norm", batch_norm::Dims::FIELDS),
         ("conv2d", conv2d::Dims::FIELDS),
         ("conv2d_broadcast", conv2d::Dims::FIELDS),
+        ("conv2d_tiled", conv2d::Dims::FIELDS),
         ("cross_entropy", cross_entropy::Dims::FIELDS),
         ("dropout", dropout::Dims::FIELDS),
         ("gather", gather::Dims::FIELDS),
         ("linear", linear::Dims::FIELDS),
         ("linear_broadcast", linear::Dims::FIELDS),
+        ("linear_tiled", linear::Dims::FIELDS),
         ("max_pool", window::PoolDims::FIELDS),
         ("mean_squared_error", mean_squared_error::Dims::FIELDS),
         ("tick", tick::Dims::FIELDS),

@@ -13,7 +13,7 @@ dims! {
 /// Vectors of four words that one of a workgroup's 64 invocations updates.
 fn turns(profile: Profile) -> usize {
     match profile {
-        Profile::Portable => 4,
+        Profile::Portable | Profile::Tiled => 4,
         Profile::Broadcast | Profile::Mirrored => 8,
     }
 }

@@ -18,10 +18,32 @@ pub enum Profile {
     /// 8 x 8 outputs in the registers of each invocation, storage buffers, no optional feature: runs everywhere.
     #[default]
     Portable,
+    /// 32 x 32 outputs to a workgroup of 8 x 8, both operands in slices through workgroup memory, no optional feature: runs
+    /// everywhere, made for GPUs. Weight gradients are cut into more slices, to give all of a GPU work.
+    Tiled,
     /// 16 x 32 outputs to a subgroup of 8 lanes with the left operand broadcast, storage buffers.
     Broadcast,
     /// As `Broadcast`, with operands read through textures that mirror the buffers: for Mesa's CPU driver.
     Mirrored,
+}
+
+/// How a profile cuts the sums of weight gradients into slices.
+struct Cut {
+    /// Workgroups that keep the device busy.
+    groups: usize,
+    /// Slices of one gradient: the update reads them all.
+    most: usize,
+    /// Terms of a slice: fewer are not worth a workgroup.
+    least: usize,
+}
+
+impl Profile {
+    fn cut(self) -> Cut {
+        match self {
+            Self::Tiled => Cut { groups: 128, most: 32, least: 32 },
+            Self::Portable | Self::Broadcast | Self::Mirrored => Cut { groups: 8, most: 16, least: 1 },
+        }
+    }
 }
 
 /// A value of the plan: an activation, a gradient, a saved statistic.
@@ -149,6 +171,12 @@ impl Emit {
         len as u32
     }
 
+    /// Into how many slices to cut a weight gradient's sum over `units` (rows or images), each of `turns` loop turns and
+    /// about as many terms; and how many units make a slice. See [`Cut`].
+    pub fn slices(&self, op: &str, tiles: usize, units: usize, turns: u64) -> Result<(usize, usize)> {
+        slices(&self.profile.cut(), op, tiles, units, turns)
+    }
+
     /// Appends a launch.
     pub fn call(&mut self, call: Call) {
         debug_assert_eq!(call.operands.len(), call.kernel.entry().bindings.len(), "{}", call.kernel.name());
@@ -270,6 +298,8 @@ pub(crate) struct Tile(pub usize, pub usize);
 impl Tile {
     /// `shaders/shared/tile.wgsl`
     pub const REGISTERS: Self = Self(64, 64);
+    /// `shaders/shared/tile32.wgsl`
+    pub const WORKGROUP: Self = Self(32, 32);
     /// `shaders/shared/broadcast.wgsl`
     pub const BROADCAST: Self = Self(32, 16);
 
@@ -296,16 +326,16 @@ fn grid(op: &str, groups: [usize; 3]) -> Result<[u32; 3]> {
     }
 }
 
-/// Into how many slices to cut a weight gradient's sum over `units` (rows or images), each of `turns` loop turns:
-/// enough to give the device `TARGET` workgroups and to keep every loop below the turns it may take. It never
-/// depends on the number of replicas, so that a replica gets the bits of a run of its own.
-pub(crate) fn slices(op: &str, tiles: usize, units: usize, turns: u64) -> Result<(usize, usize)> {
-    const TARGET: usize = 8;
+/// Enough slices to keep the device busy and every loop below the turns it may take. It never depends on the number of
+/// replicas, so that a replica gets the bits of a run of its own.
+fn slices(cut: &Cut, op: &str, tiles: usize, units: usize, turns: u64) -> Result<(usize, usize)> {
     let most = (MAX_TURNS / turns.max(1)) as usize; // units that one slice may hold
     if most == 0 {
         return Err(turns_error(op, turns));
     }
-    let wanted = TARGET.div_ceil(tiles).min(16).max(units.div_ceil(most)).clamp(1, units);
+    let worth = units.saturating_mul(turns as usize) / cut.least;
+    let wanted = cut.groups.div_ceil(tiles).min(cut.most).min(worth);
+    let wanted = wanted.max(units.div_ceil(most)).clamp(1, units);
     let size = units.div_ceil(wanted);
     Ok((units.div_ceil(size), size))
 }
@@ -335,16 +365,33 @@ mod tests {
 
     #[test]
     fn slices_cover_every_unit_once() {
-        for tiles in [1, 3, 9, 100] {
-            for units in [1, 2, 7, 64, 1000] {
-                for turns in [1, 49, 784, 59_000] {
-                    let (count, size) = slices("test", tiles, units, turns).unwrap();
-                    assert!(count * size >= units && (count - 1) * size < units, "{tiles} {units} {turns}");
-                    assert!(size as u64 * turns <= MAX_TURNS);
+        for cut in [Profile::Portable.cut(), Profile::Tiled.cut()] {
+            for tiles in [1, 3, 9, 100] {
+                for units in [1, 2, 7, 64, 1000] {
+                    for turns in [1, 49, 784, 59_000] {
+                        let (count, size) = slices(&cut, "test", tiles, units, turns).unwrap();
+                        assert!(
+                            count * size >= units && (count - 1) * size < units,
+                            "{tiles} {units} {turns}"
+                        );
+                        assert!(size as u64 * turns <= MAX_TURNS);
+                    }
                 }
             }
+            assert!(slices(&cut, "test", 1, 1, MAX_TURNS + 1).is_err());
         }
-        assert!(slices("test", 1, 1, MAX_TURNS + 1).is_err());
+    }
+
+    #[test]
+    fn a_gpu_gets_more_slices_where_each_has_enough_terms() {
+        let count = |profile: Profile, tiles, units, turns| {
+            slices(&profile.cut(), "test", tiles, units, turns).unwrap().0
+        };
+        assert_eq!(count(Profile::Portable, 4, 512, 1), 2);
+        assert_eq!(count(Profile::Tiled, 4, 512, 1), 16); // of 32 rows
+        assert_eq!(count(Profile::Tiled, 4, 64, 50), 32);
+        assert_eq!(count(Profile::Tiled, 4, 10, 1), 1);
+        assert_eq!(count(Profile::Tiled, 200, 512, 1), 1);
     }
 
     #[test]

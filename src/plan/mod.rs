@@ -6,7 +6,7 @@ mod print;
 
 pub use emit::Profile;
 pub(crate) use emit::{
-    Base, Call, Emit, GradSlot, Operand, TensorId, Tile, Value, check_turns, flat_groups, sliced, slices,
+    Base, Call, Emit, GradSlot, Operand, TensorId, Tile, Value, check_turns, flat_groups, sliced,
 };
 pub(crate) use place::place;
 

@@ -114,6 +114,14 @@ fn both_axes_different() {
     });
 }
 
+/// Workgroup memory's tiles: 32 pixels, 32 channels, slices of 32 terms, of which a window of 35 has more than one.
+#[test]
+fn around_thirty_two() {
+    check(plain(2, [1, 8, 9], 33, [5, 7]));
+    check(plain(1, [4, 6, 10], 31, [3, 3]));
+    check(reference::conv2d::Conv2d { stride: [2, 3], padding: [1, 0], ..plain(3, [33, 4, 5], 2, [2, 2]) });
+}
+
 #[test]
 fn without_a_bias() {
     check_with(reference::conv2d::Conv2d { padding: [1, 1], ..plain(2, [3, 5, 7], 4, [3, 3]) }, false);

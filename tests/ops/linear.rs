@@ -1,4 +1,5 @@
-//! `y = x w^T + bias` at shapes on both sides of the tile edges: 64 a workgroup, 8 an invocation, 16 deep.
+//! `y = x w^T + bias` at shapes on both sides of the tile edges: 64 a workgroup, 8 an invocation; or 32, 4, and slices
+//! of 32 terms.
 
 use super::{Gradients, Oracle, check_op};
 use crate::common::{fill, widened};
@@ -61,6 +62,15 @@ fn one_past_the_edge_of_a_tile() {
     check(65, 65, 65, true);
     check(1, 129, 65, true);
     check(65, 1, 129, true);
+}
+
+/// Workgroup memory's tiles of 32, and rows that start at each of the four places in a vector.
+#[test]
+fn around_thirty_two() {
+    check(32, 32, 32, true);
+    check(31, 33, 34, true);
+    check(34, 31, 33, false);
+    check(33, 35, 31, true);
 }
 
 #[test]

@@ -210,7 +210,7 @@ fn check_op_within(
     oracle: &Oracle,
     build: impl Fn(&mut Graph, NodeId) -> NodeId,
 ) -> Vec<&'static str> {
-    let mut kernels = Vec::new();
+    let mut portable = Vec::new();
     for profile in gpu().profiles() {
         let what = if profile == Profile::Portable { what.into() } else { format!("{what}, {profile:?}") };
         let mut harness = Harness::new(x, shape, &oracle.params, profile, &build);
@@ -218,9 +218,11 @@ fn check_op_within(
         compare(&seen, x, &harness.targets, oracle, tolerance, &what);
         let y = (oracle.forward)(&widened(x));
         assert_close(&harness.evaluated(), &y, tolerance, &format!("{what}: y evaluated"));
-        kernels.push(harness.kernels());
+        if profile == Profile::Portable {
+            portable = harness.kernels();
+        }
     }
-    kernels.swap_remove(0)
+    portable
 }
 
 /// [`check_op_within`] the usual tolerance.
@@ -244,7 +246,7 @@ fn the_harness_shows_what_goes_in() {
 
 /// And sees a wrong gradient.
 #[test]
-#[should_panic(expected = "nothing: dx: element 0")]
+#[should_panic(expected = "dx: element 0")]
 fn the_harness_sees_a_wrong_gradient() {
     let x = fill(3 * 7, 1, 1.0);
     let wrong = Oracle::pure(|x| x.to_vec(), |dy, _| dy.iter().map(|d| 1.001 * d).collect());

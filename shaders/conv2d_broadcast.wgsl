@@ -139,7 +139,7 @@ fn conv2d_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invoca
     if col >= count {
         return;
     }
-    let out = r * dims.ry + p.image * dims.o * plane + row * plane + col % plane >> 2u;
+    let out = (r * dims.ry + p.image * dims.o * plane + row * plane + col % plane) >> 2u;
     let rows = min(16u, dims.o - row);
     let bias0 = 4u * dims.bias0 + r * dims.rp + row;
     let has_bias = dims.has_bias == 1u;
@@ -190,7 +190,7 @@ fn conv2d_dx_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
     if col >= count {
         return;
     }
-    let out = r * dims.rx + p.image * dims.c * plane + row * plane + col % plane >> 2u;
+    let out = (r * dims.rx + p.image * dims.c * plane + row * plane + col % plane) >> 2u;
     let rows = min(16u, dims.c - row);
     let x0 = dims.x0;
     let accumulate = dims.accumulate == 1u;
@@ -247,8 +247,8 @@ fn conv2d_dw_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
     let plane_x = e / taps * dims.h * dims.w;
     let h_e = vec4<i32>(e % taps / dims.kw * dims.dh) - i32(dims.ph);
     let w_e = vec4<i32>(e % dims.kw * dims.dw) - i32(dims.pw);
-    let depth = dims.oh * dims.ow >> 2u;
-    let dy0 = dims.dy0 + (r * dims.ry >> 2u);
+    let depth = (dims.oh * dims.ow) >> 2u;
+    let dy0 = dims.dy0 + ((r * dims.ry) >> 2u);
     let dy_lo = dy0 + min(row + lane, dims.o - 1u) * depth;
     let dy_hi = dy0 + min(row + 8u + lane, dims.o - 1u) * depth;
     let s = scaling(r);

@@ -48,7 +48,7 @@ fn linear_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invoca
     let x_lo = source4_row(r, min(row + lane, dims.b - 1u), depth);
     let x_hi = source4_row(r, min(row + 8u + lane, dims.b - 1u), depth);
     let c = min(col, dims.o - 4u);
-    let w0 = dims.w0 + (r * dims.rp >> 2u) + c * depth;
+    let w0 = dims.w0 + ((r * dims.rp) >> 2u) + c * depth;
     let s = scaling(r);
     var t: Rows;
     for (var k = 0u; k < depth; k++) {
@@ -68,9 +68,9 @@ fn linear_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invoca
     }
     var offset = vec4<f32>();
     if dims.has_bias == 1u {
-        offset = w4(dims.bias0 + (r * dims.rp + col >> 2u));
+        offset = w4(dims.bias0 + ((r * dims.rp + col) >> 2u));
     }
-    let out = r * dims.ry + row * dims.o + col >> 2u;
+    let out = (r * dims.ry + row * dims.o + col) >> 2u;
     let step = dims.o >> 2u;
     let rows = min(16u, dims.b - row);
     for (var i = 0u; i < rows; i++) {
@@ -84,11 +84,11 @@ fn linear_dx_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
     let row = wid.y * 16u;
     let col = wid.x * 32u + 4u * lane;
     let depth = dims.o >> 2u;
-    let dy0 = dims.dy0 + (r * dims.ry >> 2u);
+    let dy0 = dims.dy0 + ((r * dims.ry) >> 2u);
     let dy_lo = dy0 + min(row + lane, dims.b - 1u) * depth;
     let dy_hi = dy0 + min(row + 8u + lane, dims.b - 1u) * depth;
     let width = dims.i >> 2u;
-    let w0 = dims.w0 + (r * dims.rp + min(col, dims.i - 4u) >> 2u);
+    let w0 = dims.w0 + ((r * dims.rp + min(col, dims.i - 4u)) >> 2u);
     var t: Rows;
     for (var k = 0u; k < depth; k++) {
         let lo = dy4(dy_lo + k);
@@ -102,7 +102,7 @@ fn linear_dx_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
     if col >= dims.i {
         return;
     }
-    let out = r * dims.rx + row * dims.i + col >> 2u;
+    let out = (r * dims.rx + row * dims.i + col) >> 2u;
     let rows = min(16u, dims.b - row);
     let x0 = dims.x0;
     let accumulate = dims.accumulate == 1u;
@@ -127,8 +127,8 @@ fn linear_dw_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
     let col = wid.x * 32u + 4u * lane; // i
     let height = dims.o >> 2u;
     let j = lane & 3u;
-    let dy_lo = dims.dy0 + (r * dims.ry >> 2u) + min((row >> 2u) + (lane >> 2u), height - 1u);
-    let dy_hi = dims.dy0 + (r * dims.ry >> 2u) + min((row >> 2u) + 2u + (lane >> 2u), height - 1u);
+    let dy_lo = dims.dy0 + ((r * dims.ry) >> 2u) + min((row >> 2u) + (lane >> 2u), height - 1u);
+    let dy_hi = dims.dy0 + ((r * dims.ry) >> 2u) + min((row >> 2u) + 2u + (lane >> 2u), height - 1u);
     let width = dims.i >> 2u;
     let c = min(col >> 2u, width - 1u);
     let end = min((slice + 1u) * dims.slice_b, dims.b);
@@ -166,7 +166,7 @@ fn linear_dw_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
     sum_hi += subgroupShuffleXor(sum_hi, 2u);
     let out = slice * dims.replicas + r;
     if col < dims.i {
-        let first = out * dims.rdw + row * dims.i + col >> 2u;
+        let first = (out * dims.rdw + row * dims.i + col) >> 2u;
         let rows = min(16u, dims.o - row);
         for (var i = 0u; i < rows; i++) {
             dw[first + i * width] = rows_row(&t, i);

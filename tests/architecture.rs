@@ -106,7 +106,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("device", &["plan", "kernel", "layout", "shader", "data"]),
     ("session", &["device", "compile", "plan", "graph", "ops", "optim", "schedule", "data", "layout"]),
     ("train", &["session", "schedule", "data"]),
-    ("finder", &["session", "schedule", "data", "device"]),
+    ("finder", &["session", "schedule", "data", "device", "optim"]),
     (
         "bench",
         &[

@@ -226,10 +226,7 @@ mod tests {
             assert_eq!(mixed(bad).len(), 1, "{bad}");
         }
         for (file, _) in FILES {
-            // What needs an optional capability is for native devices.
-            if allowed(file).is_empty() {
-                assert_eq!(mixed(&assemble(file, Loads::Buffer)), Vec::<String>::new(), "{file}");
-            }
+            assert_eq!(mixed(&assemble(file, Loads::Buffer)), Vec::<String>::new(), "{file}");
         }
     }
 

@@ -115,7 +115,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     // Front doors see what anybody outside sees: the root's names, two of which are functions, and the public modules.
-    ("cli", &["", "adapters", "compile", "finder", "data", "models"]),
+    ("cli", &["", "adapters", "bench", "compile", "finder", "data", "models"]),
     ("wasm", &["", "adapters", "compile", "finder", "data", "models"]),
 ];
 

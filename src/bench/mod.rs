@@ -20,7 +20,7 @@ pub use results::{Ceiling, Device, KernelRow, RangeRow, Results, Stat, StepRow};
 
 use crate::data::Dataset;
 use crate::device::Gpu;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::time::{Duration, Instant};
 
 /// Rows of a batch in the steps and range tests.
@@ -107,5 +107,14 @@ pub async fn run(gpu: &Gpu, settings: &Settings, progress: &mut dyn FnMut(&str))
             results.range_tests.push(steps::range_test(gpu, model, &images, settings.effort()).await?);
         }
     }
-    Ok(results)
+    match &settings.filter {
+        Some(filter) if results.is_empty() => {
+            let detail =
+                format!("`{filter}` is in no workload's name (or this device can't time kernels); there are");
+            let names =
+                "matmul MxKxN, conv2d BxCxHxW->O, update, mlp step, cnn step, mlp range test, cnn range test";
+            Err(Error::argument("filter", format!("{detail} {names}")))
+        }
+        _ => Ok(results),
+    }
 }

@@ -213,6 +213,11 @@ pub struct Results {
 }
 
 impl Results {
+    /// Was nothing measured?
+    pub(super) fn is_empty(&self) -> bool {
+        self.kernels.is_empty() && self.steps.is_empty() && self.range_tests.is_empty()
+    }
+
     pub(super) fn of(gpu: &Gpu, quick: bool, data: &str) -> Self {
         let adapter = gpu.adapter();
         Self {

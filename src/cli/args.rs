@@ -50,6 +50,7 @@ pub(super) enum Command {
     Suggest(Suggest),
     Plan(Plan),
     Info(Info),
+    Bench(Bench),
 }
 
 /// Sweep the learning rate over a model and its data, and suggest one to train with
@@ -62,6 +63,25 @@ pub(super) struct Find {
     pub sweep: Sweep,
     #[command(flatten)]
     pub output: Output,
+}
+
+/// Measure kernels, training steps and the range test on this device
+#[derive(Args)]
+pub(super) struct Bench {
+    /// Only workloads whose name holds this: matmul, conv2d, step, "range test", mlp, cnn
+    pub filter: Option<String>,
+    /// Few repeats: a look, not a measurement
+    #[arg(long)]
+    pub quick: bool,
+    /// Also every kernel of the models' steps
+    #[arg(long)]
+    pub kernels: bool,
+    /// Print the results as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Compare with the results in FILE, which an earlier --json printed
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub against: Option<PathBuf>,
 }
 
 /// What is trained, and how: the same for every command that needs a model.

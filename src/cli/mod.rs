@@ -1,6 +1,7 @@
 //! The command: arguments in, text, JSON, CSV and pictures out. Exit code 0 is done, 1 failed, 2 wrong usage.
 
 mod args;
+mod bench;
 mod cancel;
 mod draw;
 mod file;
@@ -37,6 +38,7 @@ pub fn main() -> ExitCode {
         Command::Suggest(args) => suggest::suggest(args),
         Command::Plan(args) => plan::plan(args),
         Command::Info(args) => info::info(args),
+        Command::Bench(args) => bench::bench(args),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
     let _ = writeln!(std::io::stderr(), "rangefinder: {}", line(&error));

@@ -27,7 +27,7 @@ fn options() -> Options {
     Options::batch(BATCH).seed(9)
 }
 
-/// Runs on the first replicas' own schedules, to the end unless a loss is not finite.
+/// One schedule for all replicas or one for each, and the same of orders; to the end unless a loss is not finite.
 fn run(session: &mut Session, data: &Dataset, schedules: &[Schedule], order: &[u32]) -> Vec<History> {
     let run = Run { schedules, order, beta: 0.98, stop: Stop::NotFinite };
     block(session.run(data, &run, Control::default())).unwrap().histories
@@ -329,7 +329,7 @@ fn the_frozen_line_of_a_quadratic() {
             let parabola = initial - p.lr * slope + 0.5 * curvature * p.lr * p.lr;
             assert_close(&[p.loss], &[parabola], 1e-4, "the line");
         }
-        let step = test_ratio(&test);
+        let step = grid_step(&test);
         let best = slope / curvature;
         let near = |found: Option<f64>, wanted: f64, name: &str| {
             let off = (found.unwrap_or_else(|| panic!("no {name}")) / wanted).ln().abs();
@@ -347,7 +347,7 @@ fn the_frozen_line_of_a_quadratic() {
 }
 
 /// From a rate of the grid to the next.
-fn test_ratio(test: &RangeTest) -> f64 {
+fn grid_step(test: &RangeTest) -> f64 {
     (test.to / test.from).powf(1.0 / (test.steps - 1) as f64)
 }
 

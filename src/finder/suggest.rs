@@ -97,7 +97,7 @@ struct Fall {
 
 impl Curve {
     fn new(lr: &[f64], loss: &[f64]) -> Result<Self, Refusal> {
-        let (lr, losses, blew_up) = usable(lr, loss)?;
+        let Usable { lr, losses, blew_up } = usable(lr, loss)?;
         let end = losses.len() - start_count(losses.len());
         let offset = median(losses.split_at(start_count(losses.len())).0);
         let noise = spread(losses.split_at(losses.len().min(start_count(losses.len()).max(8))).0);
@@ -135,9 +135,10 @@ impl Curve {
         if score >= CLEAR && lowest >= self.count {
             return Ok(Fall { lowest, bottom: fit.value, bottom_error, noise, score });
         }
-        let rises = self.diverged.filter(|_| lowest < self.count || score < 1.0);
-        Err(rises
-            .map_or_else(|| self.unclear(lowest, height * self.scale, score), |rate| self.rises_only(rate)))
+        Err(match self.diverged {
+            Some(rate) if lowest < self.count || score < 1.0 => self.rises_only(rate),
+            _ => self.unclear(lowest, height * self.scale, score),
+        })
     }
 
     /// A lower start helps only where the rise has begun within the start.
@@ -212,8 +213,15 @@ fn start_count(n: usize) -> usize {
     (n / 10).max(FEWEST / 2).min(n)
 }
 
-/// The points before the first loss that is not finite, and the rate at which the run went on, or should have, after them.
-fn usable<'a>(lr: &'a [f64], loss: &'a [f64]) -> Result<(&'a [f64], &'a [f64], Option<f64>), Refusal> {
+/// The points before the first loss that is not finite.
+struct Usable<'a> {
+    lr: &'a [f64],
+    losses: &'a [f64],
+    /// The rate at which the run went on, or should have, after them.
+    blew_up: Option<f64>,
+}
+
+fn usable<'a>(lr: &'a [f64], loss: &'a [f64]) -> Result<Usable<'a>, Refusal> {
     // A linear range may start at 0, which has no logarithm.
     let zero = usize::from(lr.first() == Some(&0.0) && !loss.is_empty());
     let (lr, loss) = (lr.split_at(zero).1, loss.split_at(zero).1);
@@ -226,9 +234,9 @@ fn usable<'a>(lr: &'a [f64], loss: &'a [f64]) -> Result<(&'a [f64], &'a [f64], O
     let losses = finite(loss);
     let n = rates.len().min(losses.len());
     if n >= FEWEST {
-        let blew_up = n < rates.len() || losses.len() < loss.len();
-        let next = blew_up.then(|| rates[n.min(rates.len() - 1)]);
-        return Ok((rates.split_at(n).0, losses.split_at(n).0, next));
+        let ended = n < rates.len() || losses.len() < loss.len();
+        let blew_up = ended.then(|| rates[n.min(rates.len() - 1)]);
+        return Ok(Usable { lr: rates.split_at(n).0, losses: losses.split_at(n).0, blew_up });
     }
     let reason = match (losses.len() < loss.len(), rates.get(n)) {
         (true, _) if n == 0 => {

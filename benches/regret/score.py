@@ -1,8 +1,8 @@
 """How good the suggestions of rangefinder, and of the other finders' rules as it implements them, are: their regret.
 
     cargo build --release
-    /tmp/regret/bin/python benches/regret/score.py tasks.json              tasks.json comes from tasks.py
-    /tmp/regret/bin/python benches/regret/score.py tasks.json --verify     short runs after every suggestion
+    .venv/bin/python benches/regret/score.py tasks.json              tasks.json comes from tasks.py
+    .venv/bin/python benches/regret/score.py tasks.json --verify     short runs after every suggestion
 
 Regret is (f(suggested) - f(best)) / (f(start) - f(best)), cut to 0 to 1; no suggestion counts as 1. f is the median over
 the seeds of the validation loss after the whole budget, linear in the logarithm of the rate; f(start) is the loss of the

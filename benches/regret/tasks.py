@@ -1,8 +1,8 @@
 """Trains 17 small tasks at 29 constant rates and 29 one-cycle peaks, and draws range-test curves of each: what a
 suggested rate is judged by. numpy alone, so that it shares nothing with the engine under test.
 
-    python -m venv /tmp/regret && /tmp/regret/bin/pip install -r benches/regret/requirements.txt
-    /tmp/regret/bin/python benches/regret/tasks.py tasks.json          two minutes on a core
+    python -m venv .venv && .venv/bin/pip install -r benches/regret/requirements.txt
+    .venv/bin/python benches/regret/tasks.py tasks.json          about a minute
 
 The file holds, for each task: `truth`, the validation loss after a fixed budget, for three seeds, every rate, and both
 schedules (null: it blew up); `curves`, range tests with other seeds, 100 and 200 steps from 1e-7 to 10, raw losses up to

@@ -1,6 +1,6 @@
 """Other places in the fall that a rule could answer with: the regret of a prototype that refuses nothing.
 
-    /tmp/regret/bin/python benches/regret/variants.py tasks.json           tasks.json comes from tasks.py
+    .venv/bin/python benches/regret/variants.py tasks.json           tasks.json comes from tasks.py
 
 The fit is that of src/finder/suggest.rs: losses cut off above the start, a centred local line through the raw losses.
 Rates are logarithms to base 10. `score.py` says what regret is.

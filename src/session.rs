@@ -438,8 +438,18 @@ impl Session {
     pub async fn measure(&mut self, data: &Dataset, run: &Run<'_>, control: Control<'_>) -> Result<Outcome> {
         let steps = self.check_run(data, run)?;
         self.prepare(List::Forward, data, run, steps, None).await?;
+        self.forget_norms();
         let finished = self.drive(List::Forward, data, steps, None, control).await?;
-        self.outcome(&finished, steps, self.program.plan.forward + 1)
+        let mut outcome = self.outcome(&finished, steps, self.program.plan.forward + 1)?;
+        let measured = outcome.histories.iter_mut().flat_map(|h| &mut h.steps);
+        measured.for_each(|m| m.grad_norm = None);
+        Ok(outcome)
+    }
+
+    /// The tick of a forward pass reads the norms that an earlier run left behind, which would end it if they were not finite.
+    fn forget_norms(&self) {
+        let norms = self.program.plan.memory().iter().find(|m| m.0 == Role::Norms).map_or(0, |m| m.1);
+        self.program.write(Role::Norms, 0, &vec![0.0; norms as usize / 4]);
     }
 
     fn outcome(&self, finished: &Finished, steps: usize, dispatches_per_step: usize) -> Result<Outcome> {

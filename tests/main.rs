@@ -10,6 +10,7 @@ mod determinism;
 mod divergence;
 mod golden;
 mod golden_runs;
+mod modes;
 mod ops;
 mod optimizers;
 mod overhead;

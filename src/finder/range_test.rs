@@ -132,14 +132,16 @@ impl RangeTest {
         let column = |f: fn(&Point) -> f64| measured.points.iter().map(f).collect::<Vec<f64>>();
         let (loss, smoothed) = (column(|p| p.loss), column(|p| p.smoothed));
         let accuracy: Option<Vec<f64>> = measured.points.iter().map(|p| p.accuracy).collect();
+        // A last loss that ended the run is no point.
+        let finite = loss.iter().take_while(|l| l.is_finite()).count();
         // The rules see the whole grid: a curve shorter than it ended by divergence.
         Ok(Report {
             mode: self.mode,
             suggestion: suggest(&rates, &loss),
             rules: rules(&rates, &loss, &smoothed),
             smith: smith(&rates, accuracy.as_deref(), &loss),
-            points: measured.points.into_iter().filter(|p| p.loss.is_finite()).collect(),
-            spread: measured.spread,
+            points: measured.points.into_iter().take(finite).collect(),
+            spread: measured.spread.into_iter().take(finite).collect(),
             line: measured.line,
             stopped: measured.stopped,
             fingerprints: before.zip(after),

@@ -23,6 +23,8 @@ const OVER: f64 = 0.95;
 const CLEAR: f64 = 3.0;
 /// Standard deviations above the start beyond which a loss is cut off: how far a run diverged says nothing.
 const DIVERGED: f64 = 3.0;
+/// Share of a loss below which differences are rounding errors.
+const ROUNDING: f64 = 1e-12;
 /// Largest score, for curves without noise.
 const MOST_CLEAR: f64 = 1e3;
 
@@ -79,8 +81,8 @@ struct Curve {
     /// A loss as computed is `offset + scale *` what is here.
     offset: f64,
     scale: f64,
-    /// The run ended in divergence, or most losses at the end are above the start.
-    diverged: bool,
+    /// Where the run ended in divergence, or most losses at the end are above the start: the rate from which on they are.
+    diverged: Option<f64>,
 }
 
 /// From the start's level to the lowest point of the fit.
@@ -95,18 +97,19 @@ struct Fall {
 
 impl Curve {
     fn new(lr: &[f64], loss: &[f64]) -> Result<Self, Refusal> {
-        let (lr, losses, blew_up) = usable(lr, loss)?;
+        let Usable { lr, losses, blew_up } = usable(lr, loss)?;
+        let end = losses.len() - start_count(losses.len());
         let offset = median(losses.split_at(start_count(losses.len())).0);
         let noise = spread(losses.split_at(losses.len().min(start_count(losses.len()).max(8))).0);
         let top = offset + DIVERGED * noise;
         let cut: Vec<f64> = losses.iter().map(|&loss| loss.min(top) - offset).collect();
         let scale = cut.iter().fold(0.0, |most: f64, loss| most.max(loss.abs()));
+        let rising = median(losses.split_at(end).1) > top + ROUNDING * offset.abs();
+        let diverged = rising.then(|| rises_from(lr, losses, top)).or(blew_up);
         // Differences that are rounding errors of the losses are no signal.
-        if !(scale.is_finite() && scale > 1e-12 * offset.abs()) {
-            return Err(flat(offset));
+        if !(scale.is_finite() && scale > ROUNDING * offset.abs()) {
+            return Err(diverged.map_or_else(|| flat(offset), |rate| rises_after_flat(offset, rate)));
         }
-        let end = losses.split_at(losses.len() - start_count(losses.len())).1;
-        let diverged = blew_up || median(end) > top;
         let units: Vec<f64> = cut.iter().map(|loss| loss / scale).collect();
         let (lr, loss) = thinned(lr, &units, MOST);
         let x: Vec<f64> = lr.iter().map(|lr| lr.ln()).collect();
@@ -132,8 +135,18 @@ impl Curve {
         if score >= CLEAR && lowest >= self.count {
             return Ok(Fall { lowest, bottom: fit.value, bottom_error, noise, score });
         }
-        let rises = self.diverged && (lowest < self.count || score < 1.0);
-        Err(if rises { rises_only(self.offset) } else { self.unclear(height * self.scale, score) })
+        Err(match self.diverged {
+            Some(rate) if lowest < self.count || score < 1.0 => self.rises_only(rate),
+            _ => self.unclear(lowest, height * self.scale, score),
+        })
+    }
+
+    /// A lower start helps only where the rise has begun within the start.
+    fn rises_only(&self, rate: f64) -> Refusal {
+        match self.x.get(self.count) {
+            Some(start) if rate.ln() > *start => rises_after_flat(self.offset, rate),
+            _ => rises_at_once(self.offset),
+        }
     }
 
     /// `ln lr` at which the fit last falls below `level` before its lowest point.
@@ -164,7 +177,7 @@ impl Curve {
         let slope = (OVER - BEGUN) * (self.level - fall.bottom) / (high - low);
         let gap = (end - self.x.first().copied().unwrap_or(end)) * k as f64 / n as f64;
         let falls = drop > (slope * gap / 4.0).max(2.0 * error);
-        if self.diverged || end - high > stretch || !falls {
+        if self.diverged.is_some() || end - high > stretch || !falls {
             return Ok(());
         }
         let end = end.exp();
@@ -177,15 +190,19 @@ impl Curve {
         self.offset + self.scale * loss
     }
 
-    fn unclear(&self, height: f64, score: f64) -> Refusal {
+    fn unclear(&self, lowest: usize, height: f64, score: f64) -> Refusal {
         let (level, height, score) = (short(self.raw(self.level)), short(height.max(0.0)), score.max(0.0));
-        let (until, range) = match self.diverged {
-            true => (" before it diverges", "lower the start of the range (--from)"),
-            false => ("", "raise the end of the range (--to)"),
+        let (until, else_try) = match self.diverged {
+            None => ("", "raise the end of the range (--to)"),
+            // Near the start the fall may have begun before it.
+            Some(_) if lowest < 2 * self.count => {
+                (" before it diverges", "lower the start of the range (--from)")
+            }
+            Some(_) => (" before it diverges", "check that the model learns"),
         };
         let reason = format!(
             "the loss does not clearly fall{until}: from {level} by {height}, {score:.2} standard errors where {CLEAR} \
-             are needed; take more steps (--steps) or a larger batch (--batch), or {range}"
+             are needed; take more steps (--steps) or a larger batch (--batch), or {else_try}"
         );
         Refusal { reason }
     }
@@ -196,8 +213,15 @@ fn start_count(n: usize) -> usize {
     (n / 10).max(FEWEST / 2).min(n)
 }
 
-/// The points before the first loss that is not finite, and whether the run went on, or should have, after them.
-fn usable<'a>(lr: &'a [f64], loss: &'a [f64]) -> Result<(&'a [f64], &'a [f64], bool), Refusal> {
+/// The points before the first loss that is not finite.
+struct Usable<'a> {
+    lr: &'a [f64],
+    losses: &'a [f64],
+    /// The rate at which the run went on, or should have, after them.
+    blew_up: Option<f64>,
+}
+
+fn usable<'a>(lr: &'a [f64], loss: &'a [f64]) -> Result<Usable<'a>, Refusal> {
     // A linear range may start at 0, which has no logarithm.
     let zero = usize::from(lr.first() == Some(&0.0) && !loss.is_empty());
     let (lr, loss) = (lr.split_at(zero).1, loss.split_at(zero).1);
@@ -209,9 +233,10 @@ fn usable<'a>(lr: &'a [f64], loss: &'a [f64]) -> Result<(&'a [f64], &'a [f64], b
     }
     let losses = finite(loss);
     let n = rates.len().min(losses.len());
-    let blew_up = n < rates.len() || losses.len() < loss.len();
     if n >= FEWEST {
-        return Ok((rates.split_at(n).0, losses.split_at(n).0, blew_up));
+        let ended = n < rates.len() || losses.len() < loss.len();
+        let blew_up = ended.then(|| rates[n.min(rates.len() - 1)]);
+        return Ok(Usable { lr: rates.split_at(n).0, losses: losses.split_at(n).0, blew_up });
     }
     let reason = match (losses.len() < loss.len(), rates.get(n)) {
         (true, _) if n == 0 => {
@@ -246,11 +271,28 @@ fn flat(loss: f64) -> Refusal {
     Refusal { reason }
 }
 
-fn rises_only(loss: f64) -> Refusal {
+fn rises_at_once(loss: f64) -> Refusal {
     let loss = short(loss);
     let reason =
         format!("the loss rises from {loss} and never falls before; lower the start of the range (--from)");
     Refusal { reason }
+}
+
+/// No range helps: what would make it fall is lost in noise, takes more updates, or is not there.
+fn rises_after_flat(loss: f64, rate: f64) -> Refusal {
+    let loss = short(loss);
+    let reason = format!(
+        "the loss never falls from {loss}, and rises from {rate:.2e} on; give each rate more updates, \
+         take a larger batch (--batch), or check that the model learns"
+    );
+    Refusal { reason }
+}
+
+/// The rate from which on all losses are above `top`; of those at the end, most are.
+fn rises_from(lr: &[f64], losses: &[f64], top: f64) -> f64 {
+    let above = losses.iter().rev().take_while(|&&loss| loss > top).count();
+    let n = lr.len();
+    lr[n - above.max(start_count(n)).min(n)]
 }
 
 /// Standard deviation of the noise: the median distance of a loss from the middle of its neighbours. A spike hardly
@@ -405,8 +447,42 @@ mod tests {
         let lr = sweep(1e-7, 10.0, 100);
         let rising: Vec<f64> = (0..100).map(f64::from).collect();
         assert!(refusal(&lr, &rising).contains("--from"));
-        let late: Vec<f64> = with_noise(&lr.iter().map(|lr| 1.0 + lr * lr).collect::<Vec<f64>>(), 0.01, 5);
-        assert!(refusal(&lr, &late).contains("--from"));
+    }
+
+    /// The range is wide enough on both sides: another one is no advice.
+    #[test]
+    fn flat_and_then_rising_is_told_apart_from_flat() {
+        let lr = sweep(1e-7, 10.0, 100);
+        let reason = |loss: &[f64]| {
+            let reason = refusal(&lr, loss);
+            assert!(!reason.contains("--from") && !reason.contains("at every rate"), "{reason}");
+            assert!(reason.contains("more updates, take a larger batch (--batch)"), "{reason}");
+            reason
+        };
+        let late: Vec<f64> = lr.iter().map(|lr| 2.5 + (lr - 0.1).max(0.0)).collect();
+        // Without noise, and so with nothing but the rise; the first rate above 0.1 of the grid is number 75.
+        assert!(reason(&late).starts_with("the loss never falls from 2.500, and rises from 1.15e-1 on;"));
+        // With noise there is always a lowest point somewhere.
+        let noisy = (0..20).map(|seed| refusal(&lr, &with_noise(&late, 0.01, seed)));
+        for reason in noisy.filter(|reason| !reason.contains("the start of the range")) {
+            assert!(reason.contains("check that the model learns"), "{reason}");
+        }
+        // Flat, and then not finite.
+        let mut blown = vec![2.5; 100];
+        blown[75..].fill(f64::NAN);
+        assert!(reason(&blown).contains("rises from 1.15e-1 on"));
+        assert!(reason(&[2.5; 75]).contains("rises from 1.15e-1 on"), "stopped there");
+        // From the first rates on, a lower start is the advice.
+        let early: Vec<f64> = lr.iter().map(|lr| 2.5 + lr.log10()).collect();
+        assert!(refusal(&lr, &early).contains("lower the start of the range (--from)"));
+    }
+
+    #[test]
+    fn a_lone_spike_on_a_flat_curve_is_no_rise() {
+        let lr = sweep(1e-7, 10.0, 100);
+        let mut spike = vec![2.5; 100];
+        spike[60] = 9.0;
+        assert!(refusal(&lr, &spike).contains("widen the range"));
     }
 
     #[test]

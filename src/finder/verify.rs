@@ -4,7 +4,7 @@ use crate::data::Dataset;
 use crate::data::order::batch_order;
 use crate::error::{Error, Result};
 use crate::schedule::Schedule;
-use crate::session::{Control, Run, Session, Stop};
+use crate::session::{Control, Evaluation, History, Run, Session, Stop};
 
 /// Short runs with constant rates around a suggestion, each on its own copy of the model, all at once. The smallest rate
 /// within a tenth of the best fall of the held-out loss wins: larger ones are as good so far, and nearer to divergence.
@@ -82,17 +82,19 @@ impl Verify {
         let schedules: Vec<Schedule> =
             rates.iter().map(|&lr| Schedule::constant(lr, self.steps, session.optimizer())).collect();
         let run = Run { schedules: &schedules, order: &order, beta: 0.98, stop: Stop::NotFinite };
-        copies.run(data, &run, control).await?;
+        let trained = copies.run(data, &run, control).await?;
         let after = copies.evaluate(held_out).await?;
-        let verified = |(&lr, e): (&f64, &crate::session::Evaluation)| Verified {
-            lr,
-            loss: Some(e.loss).filter(|l| l.is_finite()),
-            accuracy: e.accuracy.filter(|_| e.loss.is_finite()),
-        };
-        let runs: Vec<Verified> = rates.iter().zip(&after).map(verified).collect();
+        let runs = rates.iter().zip(&trained.histories).zip(&after).map(|((&lr, h), e)| verified(lr, h, e));
+        let runs: Vec<Verified> = runs.collect();
         let winner = winner(initial, &runs, self.tolerance);
         Ok(Verification { initial, runs, winner, steps: self.steps })
     }
+}
+
+/// A run that was stopped has no result, whatever its last weights are good for.
+fn verified(lr: f64, history: &History, after: &Evaluation) -> Verified {
+    let ended_well = history.stopped.is_none() && after.loss.is_finite();
+    Verified { lr, loss: ended_well.then_some(after.loss), accuracy: after.accuracy.filter(|_| ended_well) }
 }
 
 /// The smallest rate within `tolerance` of the best fall.

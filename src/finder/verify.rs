@@ -1,7 +1,7 @@
 //! The suggestion, put to the test: short trainings at rates around it, side by side, judged on data held out.
 
-use crate::data::Dataset;
 use crate::data::order::batch_order;
+use crate::data::{Dataset, Targets};
 use crate::error::{Error, Result};
 use crate::schedule::Schedule;
 use crate::session::{Control, Evaluation, History, Run, Session, Stop};
@@ -44,6 +44,9 @@ pub struct Verified {
 pub struct Verification {
     /// Held-out loss before any update.
     pub initial: f64,
+    /// Held-out loss of the best prediction that is the same for every sample: where a fall begins to mean something. Weights
+    /// can start far above it (on inputs that are not standardised), from where nearly any rate falls nearly as far.
+    pub constant: f64,
     /// Every rate, in order.
     pub runs: Vec<Verified>,
     /// The rate that won; `None` if no run lowered the loss.
@@ -86,8 +89,9 @@ impl Verify {
         let after = copies.evaluate(held_out).await?;
         let runs = rates.iter().zip(&trained.histories).zip(&after).map(|((&lr, h), e)| verified(lr, h, e));
         let runs: Vec<Verified> = runs.collect();
-        let winner = winner(initial, &runs, self.tolerance);
-        Ok(Verification { initial, runs, winner, steps: self.steps })
+        let constant = constant_loss(held_out);
+        let winner = winner(initial, constant, &runs, self.tolerance);
+        Ok(Verification { initial, constant, runs, winner, steps: self.steps })
     }
 }
 
@@ -97,16 +101,39 @@ fn verified(lr: f64, history: &History, after: &Evaluation) -> Verified {
     Verified { lr, loss: ended_well.then_some(after.loss), accuracy: after.accuracy.filter(|_| ended_well) }
 }
 
-/// The smallest rate within `tolerance` of the best fall.
-fn winner(initial: f64, runs: &[Verified], tolerance: f64) -> Option<f64> {
-    let best = runs.iter().filter_map(|r| r.loss).min_by(f64::total_cmp).filter(|&best| best < initial)?;
-    let enough = initial - (1.0 - tolerance) * (initial - best);
+/// The loss of the best constant prediction: the entropy of the classes, or the variance of the values.
+fn constant_loss(data: &Dataset) -> f64 {
+    let n = data.len() as f64;
+    match data.targets() {
+        Targets::Classes { labels, classes } => {
+            let mut counts = vec![0.0; *classes];
+            labels.iter().for_each(|&label| counts[label as usize] += 1.0);
+            counts.into_iter().filter(|&c| c > 0.0).map(|c: f64| -(c / n) * (c / n).ln()).sum()
+        }
+        Targets::Values { values, width } => {
+            let column = |k: usize| values.iter().skip(k).step_by(*width).map(|v| f64::from(*v));
+            let variance = |k: usize| {
+                let mean = column(k).sum::<f64>() / n;
+                column(k).map(|v| (v - mean).powi(2)).sum::<f64>() / n
+            };
+            (0..*width).map(variance).sum::<f64>() / *width as f64
+        }
+    }
+}
+
+/// The smallest rate within `tolerance` of the best fall, which is counted from the best constant prediction where a run gets
+/// below that, else from where the weights started.
+fn winner(initial: f64, constant: f64, runs: &[Verified], tolerance: f64) -> Option<f64> {
+    let best = runs.iter().filter_map(|r| r.loss).min_by(f64::total_cmp)?;
+    let start = [constant.min(initial), initial].into_iter().find(|&start| best < start)?;
+    let enough = start - (1.0 - tolerance) * (start - best);
     runs.iter().find(|r| r.loss.is_some_and(|l| l <= enough)).map(|r| r.lr)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Inputs;
 
     fn runs(losses: &[Option<f64>]) -> Vec<Verified> {
         (1..).zip(losses).map(|(i, &loss)| Verified { lr: f64::from(i), loss, accuracy: None }).collect()
@@ -114,19 +141,47 @@ mod tests {
 
     #[test]
     fn the_smallest_rate_near_the_best_wins() {
-        assert_eq!(winner(2.0, &runs(&[Some(1.9), Some(1.05), Some(1.0), Some(1.5), None]), 0.1), Some(2.0));
-        assert_eq!(winner(2.0, &runs(&[Some(1.9), Some(1.2), Some(1.0), None, None]), 0.1), Some(3.0));
+        assert_eq!(
+            winner(2.0, f64::INFINITY, &runs(&[Some(1.9), Some(1.05), Some(1.0), Some(1.5), None]), 0.1),
+            Some(2.0)
+        );
+        assert_eq!(
+            winner(2.0, f64::INFINITY, &runs(&[Some(1.9), Some(1.2), Some(1.0), None, None]), 0.1),
+            Some(3.0)
+        );
+    }
+
+    /// From a start far above what a constant achieves, all but the worst rates look alike.
+    #[test]
+    fn the_fall_counts_from_the_best_constant_prediction() {
+        let runs = runs(&[Some(2.0), Some(1.05), Some(1.0)]);
+        assert_eq!(winner(100.0, f64::INFINITY, &runs, 0.1), Some(1.0));
+        assert_eq!(winner(100.0, 2.3, &runs, 0.1), Some(2.0));
+        // Where no run gets below it, from the start after all.
+        assert_eq!(winner(100.0, 0.5, &runs, 0.1), Some(1.0));
+    }
+
+    #[test]
+    fn constant_predictions_have_the_classes_entropy_or_the_values_variance() {
+        let inputs = || Inputs::F32(vec![0.0; 4]);
+        let classes = Targets::Classes { labels: vec![0, 1, 1, 1], classes: 3 };
+        let data = Dataset::new("classes", [1], inputs(), classes).unwrap();
+        let entropy = -(0.25 * 0.25f64.ln() + 0.75 * 0.75f64.ln());
+        assert!((constant_loss(&data) - entropy).abs() < 1e-12);
+        let values = Targets::Values { values: vec![1.0, 5.0, 3.0, 5.0, 1.0, 5.0, 3.0, 5.0], width: 2 };
+        let data = Dataset::new("values", [1], inputs(), values).unwrap();
+        assert!((constant_loss(&data) - 0.5).abs() < 1e-12);
     }
 
     #[test]
     fn nothing_wins_where_nothing_falls() {
-        assert_eq!(winner(2.0, &runs(&[Some(2.1), None]), 0.1), None);
-        assert_eq!(winner(f64::NAN, &runs(&[Some(1.0)]), 0.1), None);
+        assert_eq!(winner(2.0, f64::INFINITY, &runs(&[Some(2.1), None]), 0.1), None);
+        assert_eq!(winner(f64::NAN, f64::INFINITY, &runs(&[Some(1.0)]), 0.1), None);
     }
 
     #[test]
     fn negative_and_shifted_losses_change_nothing() {
         let shifted = runs(&[Some(-10.1), Some(-10.95), Some(-11.0)]);
-        assert_eq!(winner(-10.0, &shifted, 0.1), Some(2.0));
+        assert_eq!(winner(-10.0, f64::INFINITY, &shifted, 0.1), Some(2.0));
     }
 }

@@ -1,0 +1,125 @@
+//! What is asked of a run: which rates, over which batches, until when.
+
+use super::Session;
+use crate::data::{Dataset, Targets};
+use crate::error::{Error, Result};
+use crate::ops::{Loss, dims_text};
+use crate::schedule::Schedule;
+use std::sync::atomic::AtomicBool;
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Steps done.
+    pub step: usize,
+    /// Steps in the schedule.
+    pub steps: usize,
+    /// Latest loss, not smoothed, of the first replica.
+    pub loss: f64,
+    /// Latest rate of the first replica.
+    pub lr: f64,
+}
+
+/// How the caller follows a run, and ends it.
+#[derive(Default)]
+pub struct Control<'a> {
+    /// Called now and then while the run goes on.
+    pub progress: Option<&'a mut dyn FnMut(Progress)>,
+    /// Set it to true, from any thread, to end the run with [`Error::Cancelled`].
+    pub cancel: Option<&'a AtomicBool>,
+}
+
+/// A run: which rates, over which batches, until when.
+pub struct Run<'a> {
+    /// One schedule for all replicas, or one for each, of one length.
+    pub schedules: &'a [Schedule],
+    /// Rows of the dataset, `batch` for each step: see [`crate::data::order`]. For all replicas, or one order after the other
+    /// for each.
+    pub order: &'a [u32],
+    /// Coefficient of the smoothed loss; fastai's is 0.98.
+    pub beta: f64,
+    /// When to end early.
+    pub stop: Stop,
+}
+
+/// When a run ends before its schedule does. A loss or gradient that is not finite always ends it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stop {
+    /// Only then.
+    NotFinite,
+    /// The smoothed loss exceeds this multiple of its lowest value: fastai's rule, with 4. Only for positive losses.
+    Best(f64),
+    /// The median of the last five losses has given back this share of the largest fall so far (or has risen by that
+    /// share of eight times the noise between batches, where nothing fell). The same for a loss of any scale, sign and
+    /// offset.
+    Rise(f64),
+}
+
+impl Session {
+    pub(super) fn check_data(&self, data: &Dataset) -> Result<()> {
+        let plan = &self.program.plan;
+        if data.features() != plan.features {
+            let (has, wants) = (dims_text(data.shape()), dims_text(self.model.shape(self.model.input())));
+            return Err(Error::data(data.name(), format!("samples are {has}, the model takes {wants}")));
+        }
+        match (data.targets(), self.loss) {
+            (Targets::Classes { classes, .. }, Loss::CrossEntropy) if *classes > plan.outputs => {
+                let detail = format!(
+                    "has {classes} classes, the model {} outputs: give it at least as many",
+                    plan.outputs
+                );
+                Err(Error::data(data.name(), detail))
+            }
+            (Targets::Values { width, .. }, Loss::MeanSquaredError) if *width != plan.outputs => {
+                let detail = format!("has {width} values a sample, the model {} outputs", plan.outputs);
+                Err(Error::data(data.name(), detail))
+            }
+            (Targets::Classes { .. }, Loss::CrossEntropy)
+            | (Targets::Values { .. }, Loss::MeanSquaredError) => Ok(()),
+            (Targets::Classes { .. }, _) => {
+                Err(Error::data(data.name(), "has class labels; train it with cross-entropy"))
+            }
+            (Targets::Values { .. }, _) => {
+                Err(Error::data(data.name(), "has values to predict; train it with the mean squared error"))
+            }
+        }
+    }
+
+    pub(super) fn check_run(&self, data: &Dataset, run: &Run<'_>) -> Result<usize> {
+        self.check_data(data)?;
+        let (replicas, batch) = (self.options.replicas, self.options.batch);
+        if run.schedules.len() != 1 && run.schedules.len() != replicas {
+            let detail =
+                format!("{} for {replicas} replicas; give one, or one for each", run.schedules.len());
+            return Err(Error::argument("schedules", detail));
+        }
+        let steps = run.schedules[0].steps();
+        for schedule in run.schedules {
+            schedule.check()?;
+            if schedule.steps() != steps {
+                let detail = format!("one has {} steps, another {steps}", schedule.steps());
+                return Err(Error::argument("schedules", detail));
+            }
+        }
+        if run.order.len() != steps * batch && run.order.len() != replicas * steps * batch {
+            let detail = format!("{} rows for {steps} steps of {batch}", run.order.len());
+            return Err(Error::argument("order", detail));
+        }
+        if let Some(row) = run.order.iter().find(|&&r| r as usize >= data.len()) {
+            let detail = format!("row {row} of a dataset of {} samples", data.len());
+            return Err(Error::argument("order", detail));
+        }
+        if !(0.0..1.0).contains(&run.beta) {
+            let detail = format!("{} is not a smoothing coefficient; it must be from 0 to below 1", run.beta);
+            return Err(Error::argument("beta", detail));
+        }
+        Ok(steps)
+    }
+
+    pub(super) fn check_replica(&self, replica: usize) -> Result<()> {
+        if replica < self.options.replicas {
+            return Ok(());
+        }
+        Err(Error::argument("replica", format!("{replica} of {}, counted from 0", self.options.replicas)))
+    }
+}

@@ -116,22 +116,30 @@ mod tests {
         assert_eq!(sizes, [128, 128]);
     }
 
-    #[test]
-    fn no_two_live_tensors_overlap_and_no_launch_reads_and_writes_a_colour() {
-        let links = [(0, 1), (1, 2), (0, 3), (3, 4), (2, 5), (4, 6), (5, 0), (6, 1)];
-        let calls = chain(&links);
-        let tensors: Vec<_> = (0..7).map(|i| Tensor { len: 50 + 37 * i }).collect();
-        let (places, _) = place(&calls, &tensors, 3, 64);
-        let lives = lifetimes(&calls, 7);
-        for (x, y) in links {
-            assert_ne!(places[x].0, places[y].0);
-        }
-        for a in 0..7 {
-            for b in 0..a {
-                let end = |t: usize| places[t].1 + 3 * padded(tensors[t].len);
-                let apart = places[a].0 != places[b].0 || end(a) <= places[b].1 || end(b) <= places[a].1;
-                let together = lives[a].start < lives[b].end && lives[b].start < lives[a].end;
-                assert!(apart || !together, "{a} and {b}");
+    proptest::proptest! {
+        /// Whatever is launched: no two live tensors overlap, and no launch reads and writes one colour.
+        #[test]
+        fn places_never_clash(
+            links in proptest::collection::vec((0usize..9, 0usize..9), 1..30),
+            replicas in 1usize..4,
+            align in proptest::sample::select(vec![64usize, 4096]),
+        ) {
+            let links: Vec<_> = links.into_iter().filter(|(x, y)| x != y).collect();
+            let calls = chain(&links);
+            let tensors: Vec<_> = (0..9).map(|i| Tensor { len: 50 + 37 * i }).collect();
+            let (places, sizes) = place(&calls, &tensors, replicas, align);
+            let lives = lifetimes(&calls, 9);
+            let end = |t: usize| places[t].1 + replicas * padded(tensors[t].len);
+            for (x, y) in links {
+                proptest::prop_assert_ne!(places[x].0, places[y].0);
+            }
+            for a in 0..9 {
+                proptest::prop_assert!(places[a].1 % align == 0 && end(a) <= sizes[places[a].0]);
+                for b in 0..a {
+                    let apart = places[a].0 != places[b].0 || end(a) <= places[b].1 || end(b) <= places[a].1;
+                    let together = lives[a].start < lives[b].end && lives[b].start < lives[a].end;
+                    proptest::prop_assert!(apart || !together, "{} and {}", a, b);
+                }
             }
         }
     }

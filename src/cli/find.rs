@@ -18,6 +18,10 @@ use std::sync::atomic::AtomicBool;
 /// Momentum at the first and the last rate of `--cyclical-momentum` (Smith, arXiv:1803.09820).
 const CYCLICAL: (f64, f64) = (0.95, 0.85);
 
+/// Updates of each short run: fewer than the library's, so that a first run on a CPU, which also compiles every kernel,
+/// stays a matter of seconds.
+const SHORT: usize = 40;
+
 pub(super) fn find(args: &args::Find) -> Result<()> {
     // Whatever can be refused is refused before anything takes time.
     let tests = range_tests(&args.sweep)?;
@@ -176,7 +180,7 @@ async fn short_runs(
     cancel::check()?;
     bar.name("short runs");
     let usual = Verify::default();
-    let verify = Verify { rates: usual.rates.min(session.most_replicas()), ..usual };
+    let verify = Verify { rates: usual.rates.min(session.most_replicas()), steps: SHORT, ..usual };
     if verify.rates < 2 {
         return Ok(None);
     }

@@ -170,7 +170,7 @@ fn mark(shapes: &mut Vec<Shape>, frame: &Frame, (x, y): Spot, track: &Track, inw
         _ if x > frame.right => triangle(4.0),
         _ if track.rates.0 != track.rates.1 => triangle(4.0 * inwards),
         _ if track.colour == CHOSEN => Shape::Area {
-            points: vec![(at - 5.5, y), (at, y - 5.5), (at + 5.5, y), (at, y + 5.5)],
+            points: vec![(at - 5.0, y), (at, y - 5.0), (at + 5.0, y), (at, y + 5.0)],
             colour: track.colour,
         },
         _ => line_to((at, y - 5.0), (at, y + 5.0), 2.4, track.colour),

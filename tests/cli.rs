@@ -167,10 +167,11 @@ fn json_has_everything() {
 #[test]
 fn a_refusal_is_a_result() {
     let folder = Folder::new();
-    // From rates that do nothing to rates that do nothing.
-    let args = "find --data moons --from 1e-12 --to 1e-10 --steps 20";
+    // From rates that do nothing to rates that do nothing; on one batch, whose loss has no noise to fall by.
+    let args = "find --data moons --mode same-batch --from 1e-12 --to 1e-10 --steps 20";
     let found = folder.json(&format!("{args} --json"));
     assert!(found["suggestion"].is_null() && found["refusal"].is_string());
+    assert!(found["verification"].is_null() && found["learning_rate"].is_null());
     assert_eq!(folder.done(&format!("{args} --quiet")), "none\n");
     assert!(folder.done(args).contains("no suggestion"));
 }

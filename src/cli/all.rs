@@ -3,7 +3,7 @@
 use super::args;
 use super::find::{Found, rates};
 use super::output::{json, text};
-use super::plot::{Layer, Overlay, plot_overlay};
+use super::plot::{Layer, Overlay, plot_overlay, short};
 use super::subject::Subject;
 use super::terminal::Screen;
 use crate::Result;
@@ -82,11 +82,12 @@ impl All<'_> {
         let own = line.and_then(|line| Some((line.argmin?, line.rises?)));
         let own = own.map(|(best, rises)| {
             format!(
-                "; that of its own is lowest at {best:.1e} and above its start from {rises:.1e} on (frozen)"
+                "; the batch's own is lowest at {best:.1e} after a step, and above its start from {rises:.1e} on (frozen)"
             )
         });
         Some(format!(
-            "{updates} from the starting weights {alone} (restart), where the sweep's falls by {:.3}{}",
+            "after {updates} from the starting weights the loss of another batch is {alone} (restart), where the sweep's \
+             falls by {:.3}{}",
             sweep.by,
             own.unwrap_or_default()
         ))
@@ -157,7 +158,10 @@ fn noise(points: &[Point]) -> Option<f64> {
 /// How the suggestion moves from one mode to another, where both have one.
 fn moved(from: &Found, to: &Found) -> String {
     match (&from.report.suggestion, &to.report.suggestion) {
-        (Ok(a), Ok(b)) => format!("; the suggestion moves from {:.1e} to {:.1e}", a.lr, b.lr),
+        (Ok(a), Ok(b)) => match (short(a.lr), short(b.lr)) {
+            (a, b) if a == b => format!("; the suggestion stays at {a}"),
+            (a, b) => format!("; the suggestion moves from {a} to {b}"),
+        },
         _ => String::new(),
     }
 }

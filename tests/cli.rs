@@ -446,7 +446,11 @@ fn all_modes_stand_side_by_side() {
     let (table, answers) = text.split_once("Is it the rate, the batch, or the learning?\n").unwrap();
     assert!(MODES.iter().all(|mode| table.contains(&format!("\n{mode} "))), "{table}");
     let names = answers.lines().filter(|line| line.starts_with("the ")).count();
-    assert!(names == 3 && !answers.contains("NaN"), "{answers}");
+    assert!(names == 3 && !answers.contains("NaN") && !answers.contains("cannot be told"), "{answers}");
+    assert!(
+        answers.split_whitespace().collect::<Vec<_>>().join(" ").contains("another batch is "),
+        "{answers}"
+    );
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let quiet = folder.done(&format!("{args} --quiet"));
     assert!(quiet.lines().zip(MODES).all(|(line, mode)| line.starts_with(&format!("{mode} "))), "{quiet}");

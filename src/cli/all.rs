@@ -68,15 +68,10 @@ impl All<'_> {
     /// What one update does, of all that the sweep shows.
     fn rate(&self) -> Option<String> {
         let (sweep, restart) = (fall(self.mode(Mode::Sweep)?)?, self.mode(Mode::Restart)?);
-        let updates = match restart.updates() {
-            Some(1) | None => "one update".to_string(),
-            Some(n) => format!("{n} updates"),
-        };
+        let updates = updates(restart);
         let alone = match fall(restart).filter(|fall| fall.by >= LITTLE * sweep.by) {
-            Some(Fall { by, at }) => {
-                format!("lowers the loss of another batch by {by:.3} at most, at {at:.1e}")
-            }
-            None => "does not lower the loss of another batch".to_string(),
+            Some(Fall { by, at }) => format!("lower by {by:.3} at most, at {at:.1e}"),
+            None => "no lower at any rate".to_string(),
         };
         let line = self.mode(Mode::Frozen).and_then(|found| found.report.line);
         let own = line.and_then(|line| Some((line.argmin?, line.rises?)));
@@ -113,13 +108,21 @@ impl All<'_> {
         let replicas = self.mode(Mode::Replicas)?;
         let alone = fall(restart).map_or(0.0, |fall| fall.by);
         let rest = percent((1.0 - alone / fall(sweep)?.by).max(0.0));
-        let updates = replicas.updates().unwrap_or(1);
         let by = fall(replicas).map_or(0.0, |fall| fall.by);
         Some(format!(
-            "{rest} of the sweep's fall is what the model learned at the rates before; {updates} updates at one rate \
-             make a fall of {by:.3} (replicas){}",
+            "{rest} of the sweep's fall is what the model learned at the rates before; after {} at one rate the \
+             fall is {by:.3} (replicas){}",
+            updates(replicas),
             moved(sweep, replicas)
         ))
+    }
+}
+
+/// "one update", "20 updates".
+fn updates(found: &Found) -> String {
+    match found.updates() {
+        Some(1) | None => "one update".to_string(),
+        Some(n) => format!("{n} updates"),
     }
 }
 

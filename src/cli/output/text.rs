@@ -169,11 +169,10 @@ pub(in crate::cli) fn modes(all: &All, hashes: bool, screen: &Screen) -> String 
     let head = ("mode", "suggested", "verified", "interval");
     text += &format!("\n{:<11} {:<9} {:<9} {:<21} {:>6}  stopped\n", head.0, head.1, head.2, head.3, "time");
     text += &all.modes.iter().map(mode).collect::<String>();
-    text += "\n";
-    for found in all.modes.iter().filter(|found| found.report.suggestion.is_err()) {
-        let reason = found.report.suggestion.as_ref().err().map_or("", |refusal| &refusal.reason);
-        text += &entry(found.test.mode.name(), reason, screen);
-    }
+    let refused =
+        all.modes.iter().filter_map(|f| Some((f.test.mode.name(), f.report.suggestion.as_ref().err()?)));
+    let reasons: String = refused.map(|(name, refusal)| entry(name, &refusal.reason, screen)).collect();
+    text += &if reasons.is_empty() { reasons } else { format!("\n{reasons}") };
     text += &line(all.modes.iter().find_map(|found| found.report.line.as_ref()), screen);
     text += "\n";
     if let Some(found) = all.modes.iter().find(|f| !f.report.restored()).or(all.modes.first()) {

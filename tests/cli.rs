@@ -306,7 +306,8 @@ fn curves_that_cannot_be_read_are_named() {
 fn assert_keys(object: &Value, keys: &[&str]) {
     let mut found: Vec<_> = object.as_object().unwrap().keys().map(String::as_str).collect();
     let mut keys = keys.to_vec();
-    (found.sort_unstable(), keys.sort_unstable());
+    found.sort_unstable();
+    keys.sort_unstable();
     assert_eq!(found, keys);
 }
 

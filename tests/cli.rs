@@ -167,10 +167,11 @@ fn json_has_everything() {
 #[test]
 fn a_refusal_is_a_result() {
     let folder = Folder::new();
-    // From rates that do nothing to rates that do nothing.
-    let args = "find --data moons --from 1e-12 --to 1e-10 --steps 20";
+    // From rates that do nothing to rates that do nothing; on one batch, whose loss has no noise to fall by.
+    let args = "find --data moons --mode same-batch --from 1e-12 --to 1e-10 --steps 20";
     let found = folder.json(&format!("{args} --json"));
     assert!(found["suggestion"].is_null() && found["refusal"].is_string());
+    assert!(found["verification"].is_null() && found["learning_rate"].is_null());
     assert_eq!(folder.done(&format!("{args} --quiet")), "none\n");
     assert!(folder.done(args).contains("no suggestion"));
 }
@@ -300,6 +301,185 @@ fn curves_that_cannot_be_read_are_named() {
     folder.misused("suggest", "<FILE>");
 }
 
+/// The object has these keys and no others.
+#[track_caller]
+fn assert_keys(object: &Value, keys: &[&str]) {
+    let mut found: Vec<_> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut keys = keys.to_vec();
+    found.sort_unstable();
+    keys.sort_unstable();
+    assert_eq!(found, keys);
+}
+
+#[test]
+fn short_runs_put_the_suggestion_to_the_test() {
+    let folder = Folder::new();
+    let args = "find --model mlp --from 1e-3 --steps 40";
+    let found = folder.json(&format!("{args} --json --plot curve.svg"));
+    let verification = &found["verification"];
+    assert_keys(verification, &["initial", "runs", "steps", "winner"]);
+    let runs = verification["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 5);
+    for run in runs {
+        assert_keys(run, &["lr", "loss", "accuracy"]);
+        assert_eq!(run["loss"].is_null(), run["accuracy"].is_null(), "{run}");
+    }
+    let (winner, suggested) = (verification["winner"].as_f64().unwrap(), &found["suggestion"]["lr"]);
+    assert!(runs.iter().any(|run| run["lr"].as_f64() == Some(winner)));
+    assert!((runs[2]["lr"].as_f64().unwrap() / suggested.as_f64().unwrap() - 1.0).abs() < 1e-9);
+    assert_eq!(found["learning_rate"].as_f64(), Some(winner));
+    assert_eq!(folder.done(&format!("{args} --quiet")).trim().parse().ok(), Some(winner));
+    assert!(folder.read("curve.svg").contains(">\nverified\n</text>"));
+    let text = folder.done(args);
+    for part in
+        ["verified by short runs", "suggested by the curve", "<- verified", "360 samples", "◆ verified"]
+    {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn without_short_runs_the_curve_answers() {
+    let folder = Folder::new();
+    let args = "find --model mlp --from 1e-3 --steps 40 --no-verify";
+    let found = folder.json(&format!("{args} --json"));
+    assert!(found["verification"].is_null());
+    assert_eq!(found["learning_rate"], found["suggestion"]["lr"]);
+    assert!(found["learning_rate"].is_f64());
+    let text = folder.done(args);
+    assert!(text.contains(", suggested by the curve") && !text.contains("verified"), "{text}");
+}
+
+/// They are 10 % of other data, and 512 at most.
+#[test]
+fn held_out_samples_are_not_swept() {
+    let found = Folder::new().json("find --data moons --steps 10 --json");
+    assert_eq!(found["samples"], 1800);
+}
+
+#[test]
+fn restart_measures_after_its_updates() {
+    let found = Folder::new().json("find --model mlp --mode restart --probe 2 --steps 20 --json");
+    assert_eq!(
+        (&found["mode"], &found["probe"], &found["restored"]),
+        (&"restart".into(), &2.into(), &true.into())
+    );
+    assert_eq!(found["history"].as_array().map(Vec::len), Some(20));
+    assert!(found["line"].is_null());
+}
+
+#[test]
+fn frozen_reads_its_line() {
+    let folder = Folder::new();
+    let args = "find --model mlp --mode frozen --from 1e-3 --to 100 --steps 20";
+    let found = folder.json(&format!("{args} --json"));
+    assert_keys(&found["line"], &["initial", "slope", "argmin", "armijo", "rises", "curvature"]);
+    for key in ["initial", "slope", "argmin", "armijo", "rises"] {
+        assert!(found["line"][key].as_f64() > Some(0.0), "{key}: {}", found["line"]);
+    }
+    assert!(found["probe"].is_null() && found["spread"].is_null());
+    let text = folder.done(args);
+    for row in
+        ["lowest loss at  ", "Armijo's limit  ", "above start from  ", "curvature u'Hu  ", "is no training"]
+    {
+        assert!(text.contains(row), "{row}\n{text}");
+    }
+}
+
+#[test]
+fn replicas_train_a_copy_for_each_rate() {
+    let folder = Folder::new();
+    let found = folder.json("find --data moons --mode replicas --probe 3 --steps 20 --json");
+    assert_eq!((&found["mode"], &found["probe"]), (&"replicas".into(), &3.into()));
+    assert_eq!(found["history"].as_array().map(Vec::len), Some(20));
+    let text = folder.done("find --data moons --mode replicas --probe 1 --steps 10 --no-verify");
+    assert!(text.contains("each after 1 update of its own copy"), "{text}");
+}
+
+#[test]
+fn several_seeds_have_a_band() {
+    let folder = Folder::new();
+    let args = "find --data moons --seeds 3 --steps 20 --no-verify --plot curve.svg";
+    let found = folder.json(&format!("{args} --json"));
+    let (history, spread) = (found["history"].as_array().unwrap(), found["spread"].as_array().unwrap());
+    assert_eq!((history.len(), &found["seeds"]), (spread.len(), &3.into()));
+    for (step, range) in history.iter().zip(spread) {
+        let (low, high) = (range[0].as_f64().unwrap(), range[1].as_f64().unwrap());
+        let loss = step["loss"].as_f64().unwrap();
+        assert!(low <= loss && loss <= high && low < high, "{low} {loss} {high}");
+    }
+    let svg = folder.read("curve.svg");
+    assert!(svg.contains("range of 3 seeds") && svg.contains("<polygon"), "{svg}");
+    assert!(folder.done(args).contains('░'));
+    let one = folder.json("find --data moons --steps 10 --no-verify --json");
+    assert!(one["spread"].is_null());
+}
+
+#[test]
+fn momentum_falls_while_the_rate_rises() {
+    let args = "find --data moons --cyclical-momentum --steps 20 --stop finite --no-verify --json";
+    let found = Folder::new().json(args);
+    let history = found["history"].as_array().unwrap();
+    let momentum = |step: usize| history[step]["momentum"].as_f64().unwrap();
+    assert!((momentum(0) - 0.95).abs() < 1e-12 && (momentum(19) - 0.85).abs() < 1e-12);
+}
+
+const MODES: [&str; 5] = ["sweep", "same-batch", "restart", "frozen", "replicas"];
+
+#[test]
+fn all_modes_stand_side_by_side() {
+    let folder = Folder::new();
+    let args = "find --model mlp --mode all --steps 20 --probe 2 --from 1e-3 --no-verify --plot all.svg";
+    let found = folder.json(&format!("{args} --json"));
+    assert_keys(&found, &["modes"]);
+    assert_keys(&found["modes"], &MODES);
+    let svg = folder.read("all.svg");
+    for mode in MODES {
+        assert_eq!(found["modes"][mode]["mode"], mode);
+        assert_eq!(found["modes"][mode]["restored"], true, "{mode}");
+        assert!(svg.contains(&format!(">\n{mode}\n</text>")), "{mode}");
+    }
+    // Each starts from the same weights: the first losses are of one model.
+    let alone = folder.json("find --model mlp --mode same-batch --steps 20 --from 1e-3 --no-verify --json");
+    assert_eq!(found["modes"]["same-batch"]["history"], alone["history"]);
+    let text = folder.done(args);
+    let (table, answers) = text.split_once("Is it the rate, the batch, or the learning?\n").unwrap();
+    assert!(MODES.iter().all(|mode| table.contains(&format!("\n{mode} "))), "{table}");
+    let names = answers.lines().filter(|line| line.starts_with("the ")).count();
+    assert!(names == 3 && !answers.contains("NaN") && !answers.contains("cannot be told"), "{answers}");
+    assert!(
+        answers.split_whitespace().collect::<Vec<_>>().join(" ").contains("another batch is "),
+        "{answers}"
+    );
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let quiet = folder.done(&format!("{args} --quiet"));
+    assert!(quiet.lines().zip(MODES).all(|(line, mode)| line.starts_with(&format!("{mode} "))), "{quiet}");
+}
+
+#[test]
+fn settings_that_a_mode_would_ignore_are_refused() {
+    let folder = Folder::new();
+    folder.refused("find --seeds 0", 2, "--seeds: 0 ");
+    folder.refused("find --seeds 3 --mode frozen", 2, "--seeds: frozen has one batch order");
+    folder.refused("find --probe 0 --mode restart", 2, "--probe: 0 updates");
+    folder.refused("find --probe 5", 2, "--probe: sweep has no probes");
+    folder.refused(
+        "find --probe 20000 --mode replicas",
+        2,
+        "--probe: 20000 updates at 100 rates are too many",
+    );
+    folder.refused(
+        "find --cyclical-momentum --optimizer sgd",
+        2,
+        "--cyclical-momentum: the optimizer has no",
+    );
+    folder.refused("find --cyclical-momentum --momentum 0", 2, "--cyclical-momentum: the optimizer has no");
+    folder.refused("find --cyclical-momentum --mode restart", 2, "--cyclical-momentum: restart has one");
+    folder.refused("find --mode all --csv curve.csv", 2, "--csv: holds one curve");
+    folder.misused("find --mode melted", "same-batch, restart, frozen, replicas, all");
+}
+
 #[test]
 fn wrong_usage_is_refused_before_anything_runs() {
     let folder = Folder::new();
@@ -367,8 +547,8 @@ fn datasets_come_from_folders() {
     folder.refused("find --data mnist:.", 1, ".: has no train-images-idx3-ubyte");
     write_mnist(&folder, idx(8, &[40, 28, 28], 40 * 784));
     let found = folder.json("find --data mnist:. --model mlp --batch 8 --steps 10 --json");
-    assert_eq!((&found["data"], &found["samples"]), (&"mnist".into(), &40.into()));
-    folder.refused("find --data mnist:.", 2, "--batch: 64 is larger than the dataset (40 samples)");
+    assert_eq!((&found["data"], &found["samples"]), (&"mnist".into(), &36.into()));
+    folder.refused("find --data mnist:.", 2, "--batch: 64 is larger than the dataset (36 samples)");
     write_mnist(&folder, idx(8, &[40, 28, 28], 1000));
     folder.refused("find --data mnist:.", 1, "train-images-idx3-ubyte: is truncated");
     write_mnist(&folder, idx(0x0d, &[40, 28, 28], 40 * 784));
@@ -424,9 +604,15 @@ fn a_plan_needs_no_device() {
 fn help_says_what_there_is() {
     let folder = Folder::new();
     let help = folder.done("find --help");
-    for text in
-        ["What to train:", "The sweep:", "Output:", "Examples:", "[default: 1e-7]", "--verify-restore"]
-    {
+    for text in [
+        "What to train:",
+        "The sweep:",
+        "Output:",
+        "Modes:",
+        "Examples:",
+        "[default: 1e-7]",
+        "--verify-restore",
+    ] {
         assert!(help.contains(text), "{text}\n{help}");
     }
     assert_eq!(folder.done("--version"), format!("rangefinder {}\n", env!("CARGO_PKG_VERSION")));

@@ -19,7 +19,15 @@ const FIND: &str = concat!(
     "\
 The rate rises from step to step while the loss is measured. The suggestion is the middle of the \
 fall of the loss; beside it stands what the rules of other finders say. Then the model is put back, \
-bit for bit. Exit code 0: done, also where the curve allows no suggestion; 1: failed; 2: wrong usage.
+bit for bit, and short runs on copies of it put the suggestion to the test. Exit code 0: done, also where the curve allows no suggestion; 1: failed; 2: wrong usage.
+
+Modes:
+  sweep       a new batch each step, and the weights move: Smith's test
+  same-batch  one batch throughout, and the weights move: no noise between batches
+  restart     each rate from the same weights and on the same batches (--probe, 1 update)
+  frozen      the weights never move: the loss along one update, by forward passes
+  replicas    each rate trains its own copy on the same batches (--probe, 20 updates)
+  all         the five one after the other, in one table and one picture
 
 ",
     examples!()
@@ -92,7 +100,8 @@ pub(super) struct Subject {
     #[arg(long, value_enum, hide_possible_values = true, value_name = "mlp|cnn")]
     pub model: Option<ModelName>,
     /// digits (8x8 images, in the program), moons or spirals (points), mnist:DIR or cifar10:DIR (a folder with its
-    /// files, of CIFAR-10 the binary version); the test data, and a fifth of the digits, are not used
+    /// files, of CIFAR-10 the binary version). Test data are not used; a fifth of the digits, of the others a tenth but
+    /// at most 512 samples, is held out for the short runs
     #[arg(long, default_value = "digits")]
     pub data: Source,
     /// sgd, momentum, nesterov, adam or adamw
@@ -130,9 +139,18 @@ pub(super) struct Sweep {
     /// exponential (equal ratios) or linear (equal differences)
     #[arg(long, value_enum, hide_possible_values = true, default_value = "exponential", value_name = "KIND")]
     pub spacing: SpacingName,
-    /// sweep (a new batch each step) or same-batch (one batch throughout: a curve without noise between batches)
-    #[arg(long, value_enum, hide_possible_values = true, default_value = "sweep")]
+    /// What each rate is measured on: sweep, same-batch, restart, frozen, replicas or all; see Modes below
+    #[arg(long, value_enum, hide_possible_values = true, default_value = "sweep", value_name = "MODE")]
     pub mode: ModeName,
+    /// Updates at each rate before its loss is measured [default: 1 in restart, 20 in replicas]
+    #[arg(long, value_name = "K")]
+    pub probe: Option<usize>,
+    /// Batch orders to sweep over at once: their mean curve, and its range (sweep and same-batch)
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seeds: usize,
+    /// Momentum falls from 0.95 to 0.85 while the rate rises, as in a one-cycle schedule (sweep and same-batch)
+    #[arg(long)]
+    pub cyclical_momentum: bool,
     /// When to end early: rise[=SHARE], the loss has given back that share of its fall; best[=TIMES], the smoothed loss
     /// exceeds that many times its lowest; finite, only when the loss is NaN or infinite
     #[arg(long, value_name = "RULE", default_value = "rise=0.9")]
@@ -154,9 +172,12 @@ pub(super) struct Output {
     /// Print everything as one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Print the suggested rate alone, or `none`
+    /// Print the learning rate alone, or `none`
     #[arg(long, short, conflicts_with = "json")]
     pub quiet: bool,
+    /// Leave out the short runs that put the suggestion to the test
+    #[arg(long)]
+    pub no_verify: bool,
     /// Show the hashes of the model before the sweep and after it
     #[arg(long)]
     pub verify_restore: bool,
@@ -227,6 +248,10 @@ pub(super) enum SpacingName {
 pub(super) enum ModeName {
     Sweep,
     SameBatch,
+    Restart,
+    Frozen,
+    Replicas,
+    All,
 }
 
 /// Where samples come from.

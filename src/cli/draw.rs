@@ -9,6 +9,7 @@ enum Ink {
     Plain,
     Curve,
     Raw,
+    Band,
     Chosen,
     Stop,
 }
@@ -101,6 +102,7 @@ impl Plot<'_> {
     fn cells(&self) -> Vec<Vec<Cell>> {
         let mut cells = vec![vec![BLANK; self.columns]; self.rows];
         let suggestion = self.figure.suggestion.ok().and_then(|s| self.column(s.lr));
+        self.band(&mut cells);
         for row in &mut cells {
             if let Some(stop) = self.stop() {
                 row[stop] = ('┊', Ink::Stop);
@@ -121,6 +123,19 @@ impl Plot<'_> {
             }
         }
         cells
+    }
+
+    /// A shade between the lowest and the highest loss of the seeds.
+    fn band(&self, cells: &mut [Vec<Cell>]) {
+        let row = |loss: f64| dot(1.0 - self.losses.place(loss)?.clamp(0.0, 1.0), self.rows);
+        for &(lr, low, high) in self.figure.band.1 {
+            let (Some(column), Some(bottom), Some(top)) = (self.column(lr), row(low), row(high)) else {
+                continue;
+            };
+            for line in cells.get_mut(top..=bottom).into_iter().flatten() {
+                line[column] = ('░', Ink::Band);
+            }
+        }
     }
 
     /// The smoothed curve as the low byte of a Braille pattern for each cell.
@@ -178,6 +193,9 @@ impl Plot<'_> {
                 cells[column] = ('▲', Ink::Chosen);
             }
         }
+        if let Some(column) = self.figure.verified.and_then(|rate| self.column(rate)) {
+            cells[column] = ('◆', Ink::Chosen);
+        }
         if let Some(column) = self.stop() {
             cells[column] = ('×', Ink::Stop);
         }
@@ -203,10 +221,12 @@ impl Plot<'_> {
     /// What the signs mean, the most important first, as many as fit.
     fn legend(&self, indent: usize, width: usize) -> Vec<Cell> {
         let mut line = vec![BLANK; indent];
-        let mut entry = |sign: char, ink: Ink, text: &str| {
+        // The longest of the texts that fits; the first sign has one in any case.
+        let mut entry = |sign: char, ink: Ink, texts: &[&str]| {
             let gap = if line.len() > indent { 3 } else { 0 };
-            let first = gap == 0;
-            if first || line.len() + gap + 2 + text.chars().count() <= width {
+            let fits = |text: &&&str| line.len() + gap + 2 + text.chars().count() <= width;
+            let text = texts.iter().find(fits).or(texts.last().filter(|_| gap == 0));
+            if let Some(text) = text {
                 line.extend(vec![BLANK; gap]);
                 line.extend([(sign, ink), BLANK]);
                 line.extend(plain(text));
@@ -215,15 +235,22 @@ impl Plot<'_> {
         match self.figure.suggestion {
             Ok(s) => {
                 let text = format!("suggested {} ({} .. {})", short(s.lr), short(s.low), short(s.high));
-                entry('▲', Ink::Chosen, &text);
+                entry('▲', Ink::Chosen, &[&text]);
             }
-            Err(_) => entry('∅', Ink::Chosen, "no suggestion"),
+            Err(_) => entry('∅', Ink::Chosen, &["no suggestion"]),
+        }
+        if let Some(rate) = self.figure.verified {
+            entry('◆', Ink::Chosen, &[&format!("verified {}", short(rate))]);
         }
         if let Some((step, reason)) = self.figure.stopped {
-            entry('×', Ink::Stop, &format!("stopped: {reason} (step {step})"));
+            let (why, at) = (format!("stopped: {reason} (step {step})"), format!("stopped (step {step})"));
+            entry('×', Ink::Stop, &[&why, &at, "stopped"]);
         }
-        entry('⠒', Ink::Curve, view::NAME);
-        entry('·', Ink::Raw, "loss of a batch");
+        if !self.figure.band.1.is_empty() {
+            entry('░', Ink::Band, &[&format!("range of {} seeds", self.figure.band.0)]);
+        }
+        entry('⠒', Ink::Curve, &[view::NAME]);
+        entry('·', Ink::Raw, &["loss of a batch"]);
         line
     }
 }
@@ -242,7 +269,7 @@ fn print(line: &[Cell], width: usize, colour: bool) -> String {
         let code = match run[0].1 {
             Ink::Plain => "",
             Ink::Curve => "94",
-            Ink::Raw => "2",
+            Ink::Raw | Ink::Band => "2",
             Ink::Chosen => "33",
             Ink::Stop => "31",
         };
@@ -279,7 +306,9 @@ mod tests {
         let stopped = points.last().map(|p| (p.step, "loss diverged"));
         let suggestion = Ok(&suggestion);
         let rules = &Rules::default();
-        let figure = Figure { title: "", subtitle: "", points, suggestion, rules, smith: None, stopped };
+        let (verified, band) = (None, (1, &[][..]));
+        let (title, subtitle, smith) = ("", "", None);
+        let figure = Figure { title, subtitle, points, suggestion, verified, band, rules, smith, stopped };
         draw(&figure, width, height, colour)
     }
 
@@ -334,8 +363,9 @@ mod tests {
     fn a_refusal_is_named() {
         let refusal = Refusal { reason: "the loss is flat".to_string() };
         let (points, suggestion, rules) = (&sweep(30)[..], Err(&refusal), &Rules::default());
-        let figure =
-            Figure { title: "", subtitle: "", points, suggestion, rules, smith: None, stopped: None };
+        let (verified, band) = (None, (1, &[][..]));
+        let (title, subtitle, smith, stopped) = ("", "", None, None);
+        let figure = Figure { title, subtitle, points, suggestion, verified, band, rules, smith, stopped };
         let text = draw(&figure, 80, 12, false);
         assert!(text.contains("no suggestion") && !text.contains('▲'), "{text}");
     }

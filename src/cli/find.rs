@@ -1,6 +1,7 @@
-//! `rangefinder find`: a sweep, and what it found.
+//! `rangefinder find`: a range test, what it found, and what short runs make of that.
 
-use super::args::{self, ModeName, SpacingName, StopRule};
+use super::all::All;
+use super::args::{self, ModeName, OptimizerName, SpacingName, StopRule};
 use super::output::{self, csv, json, text};
 use super::plot::{self, Figure, plot};
 use super::progress::Bar;
@@ -9,33 +10,55 @@ use super::terminal::Screen;
 use super::{cancel, file, print, view};
 use crate::Gpu;
 use crate::Loss;
-use crate::finder::{Mode, Point, RangeTest, Report, Spacing, grid};
+use crate::finder::{MAX_STEPS, Mode, Point, RangeTest, Report, Spacing, Verification, Verify, grid};
 use crate::{Control, Session, Stop};
 use crate::{Error, Result};
 use std::sync::atomic::AtomicBool;
 
+/// Momentum at the first and the last rate of `--cyclical-momentum` (Smith, arXiv:1803.09820).
+const CYCLICAL: (f64, f64) = (0.95, 0.85);
+
 pub(super) fn find(args: &args::Find) -> Result<()> {
     // Whatever can be refused is refused before anything takes time.
-    let test = range_test(&args.sweep)?;
-    check_files(&args.output)?;
+    let tests = range_tests(&args.sweep)?;
+    check_momentum(args)?;
+    check_files(args)?;
     let cancelled = cancel::on_interrupt()?;
     let subject = Subject::new(&args.subject)?;
     cancel::check()?;
-    let report = pollster::block_on(sweep(&test, &subject, cancelled))?;
-    let found = Found { subject: &subject, test: &test, report: &report, fit: view::fitted(&report.points) };
-    found.write(&args.output)?;
-    print(&found.printed(&args.output)?)?;
-    found.check_restored()
+    let found = pollster::block_on(measure(&tests, &subject, !args.output.no_verify, cancelled))?;
+    if args.sweep.mode == ModeName::All {
+        let all = All { subject: &subject, modes: &found };
+        all.write(&args.output)?;
+        print(&all.printed(&args.output)?)?;
+    } else if let Some(found) = found.first() {
+        found.write(&args.output)?;
+        print(&found.printed(&args.output)?)?;
+    }
+    found.iter().try_for_each(Found::check_restored)
+}
+
+/// One test, or one a mode.
+fn range_tests(args: &args::Sweep) -> Result<Vec<RangeTest>> {
+    let test = range_test(args)?;
+    let modes = match args.mode {
+        ModeName::Sweep => vec![Mode::Sweep],
+        ModeName::SameBatch => vec![Mode::SameBatch],
+        ModeName::Restart => vec![Mode::Restart],
+        ModeName::Frozen => vec![Mode::Frozen],
+        ModeName::Replicas => vec![Mode::Replicas],
+        ModeName::All => {
+            vec![Mode::Sweep, Mode::SameBatch, Mode::Restart, Mode::Frozen, Mode::Replicas]
+        }
+    };
+    check_mode(args, &modes)?;
+    Ok(modes.into_iter().map(|mode| RangeTest { mode, ..test }).collect())
 }
 
 fn range_test(args: &args::Sweep) -> Result<RangeTest> {
     let spacing = match args.spacing {
         SpacingName::Exponential => Spacing::Exponential,
         SpacingName::Linear => Spacing::Linear,
-    };
-    let mode = match args.mode {
-        ModeName::Sweep => Mode::Sweep,
-        ModeName::SameBatch => Mode::SameBatch,
     };
     let stop = match args.stop {
         StopRule::Rise(share) => Stop::Rise(share),
@@ -51,45 +74,148 @@ fn range_test(args: &args::Sweep) -> Result<RangeTest> {
         return Err(Error::argument("smoothing", format!("{} is not from 0 to below 1", args.smoothing)));
     }
     let (from, to, steps, beta) = (args.from, args.to, args.steps, args.smoothing);
-    Ok(RangeTest { from, to, steps, spacing, mode, beta, stop, ..RangeTest::default() })
+    let momentum = args.cyclical_momentum.then_some(CYCLICAL);
+    let (seeds, probe) = (args.seeds, args.probe);
+    Ok(RangeTest { from, to, steps, spacing, beta, stop, seeds, probe, momentum, ..RangeTest::default() })
 }
 
-fn check_files(args: &args::Output) -> Result<()> {
-    if let Some(path) = &args.plot {
-        plot::format(path)?;
-        file::check("plot", path)?;
+/// Settings that the mode would ignore are refused, and those that no mode can take.
+fn check_mode(args: &args::Sweep, modes: &[Mode]) -> Result<()> {
+    let moves = modes.iter().any(|mode| matches!(mode, Mode::Sweep | Mode::SameBatch));
+    let probes = modes.iter().any(|mode| matches!(mode, Mode::Restart | Mode::Replicas));
+    let name = modes.first().map_or("", |mode| mode.name());
+    if args.seeds == 0 {
+        return Err(Error::argument("seeds", "0 batch orders give no curve; it must be at least 1"));
     }
-    if let Some(path) = &args.csv {
-        file::check("csv", path)?;
+    if args.seeds > 1 && !moves {
+        return Err(Error::argument("seeds", format!("{name} has one batch order; use sweep or same-batch")));
     }
-    if args.csv.is_some() && args.csv == args.plot {
-        return Err(Error::argument("csv", "is the same file as --plot; name another"));
+    if args.cyclical_momentum && !moves {
+        let detail = format!("{name} has one momentum for all rates; use sweep or same-batch");
+        return Err(Error::argument("cyclical momentum", detail));
+    }
+    let Some(probe) = args.probe else { return Ok(()) };
+    if probe == 0 {
+        return Err(Error::argument("probe", "0 updates show nothing of a rate; it must be at least 1"));
+    }
+    if !probes {
+        return Err(Error::argument("probe", format!("{name} has no probes; use restart or replicas")));
+    }
+    if probe.saturating_add(1).saturating_mul(args.steps) > MAX_STEPS {
+        let detail =
+            format!("{probe} updates at {} rates are too many; {MAX_STEPS} steps at most", args.steps);
+        return Err(Error::argument("probe", detail));
     }
     Ok(())
 }
 
-async fn sweep(test: &RangeTest, subject: &Subject, cancelled: &AtomicBool) -> Result<Report> {
-    let bar = Bar::new(test.steps);
-    let gpu = Gpu::new().await?;
-    cancel::check()?;
-    let Subject { data, model, optimizer, options, .. } = subject;
-    let mut session = Session::compile(&gpu, model, Loss::CrossEntropy, *optimizer, *options).await?;
-    cancel::check()?;
-    let mut show = |now| bar.show(now);
-    let control = Control { progress: Some(&mut show), cancel: Some(cancelled) };
-    test.run_with(&mut session, data, control).await
+fn check_momentum(args: &args::Find) -> Result<()> {
+    let none = args.subject.optimizer == OptimizerName::Sgd || args.subject.momentum == Some(0.0);
+    if args.sweep.cyclical_momentum && none {
+        let detail = "the optimizer has no momentum; add --optimizer momentum, or a --momentum above 0";
+        return Err(Error::argument("cyclical momentum", detail));
+    }
+    Ok(())
 }
 
-/// All that there is to say about a sweep.
+fn check_files(args: &args::Find) -> Result<()> {
+    let (output, mode) = (&args.output, args.sweep.mode);
+    if let Some(path) = &output.plot {
+        plot::format(path)?;
+        file::check("plot", path)?;
+    }
+    if let Some(path) = &output.csv {
+        file::check("csv", path)?;
+    }
+    if output.csv.is_some() && output.csv == output.plot {
+        return Err(Error::argument("csv", "is the same file as --plot; name another"));
+    }
+    if output.csv.is_some() && mode == ModeName::All {
+        return Err(Error::argument("csv", "holds one curve; choose one --mode, or --json for all"));
+    }
+    Ok(())
+}
+
+/// Every test from the same weights: each puts the session back.
+async fn measure<'a>(
+    tests: &[RangeTest],
+    subject: &'a Subject,
+    verify: bool,
+    cancelled: &AtomicBool,
+) -> Result<Vec<Found<'a>>> {
+    let bar = Bar::new();
+    let gpu = Gpu::new().await?;
+    cancel::check()?;
+    let Subject { model, optimizer, options, .. } = subject;
+    let mut session = Session::compile(&gpu, model, Loss::CrossEntropy, *optimizer, *options).await?;
+    let mut found = Vec::new();
+    for &test in tests {
+        cancel::check()?;
+        bar.name(test.mode.name());
+        let mut show = |now| bar.show(now);
+        let control = Control { progress: Some(&mut show), cancel: Some(cancelled) };
+        let report = test.run_with(&mut session, &subject.data, control).await?;
+        let verification = match &report.suggestion {
+            Ok(suggestion) if verify => short_runs(&session, subject, suggestion.lr, &bar, cancelled).await?,
+            _ => None,
+        };
+        let fit = view::fitted(&report.points);
+        found.push(Found { subject, test, report, verification, fit });
+    }
+    Ok(found)
+}
+
+/// Short runs around a rate, as many side by side as the device has room for; none where there is room for one only.
+async fn short_runs(
+    session: &Session,
+    subject: &Subject,
+    lr: f64,
+    bar: &Bar,
+    cancelled: &AtomicBool,
+) -> Result<Option<Verification>> {
+    cancel::check()?;
+    bar.name("short runs");
+    let usual = Verify::default();
+    let verify = Verify { rates: usual.rates.min(session.most_replicas()), ..usual };
+    if verify.rates < 2 {
+        return Ok(None);
+    }
+    let mut show = |now| bar.show(now);
+    let control = Control { progress: Some(&mut show), cancel: Some(cancelled) };
+    verify.run(session, &subject.data, &subject.held_out, lr, control).await.map(Some)
+}
+
+/// All that there is to say about a test.
 pub(super) struct Found<'a> {
     pub subject: &'a Subject,
-    pub test: &'a RangeTest,
-    pub report: &'a Report,
+    pub test: RangeTest,
+    pub report: Report,
+    /// What short runs around the suggestion came to, where there were any.
+    pub verification: Option<Verification>,
     /// The points as the pictures draw them.
-    fit: Vec<Point>,
+    pub fit: Vec<Point>,
 }
 
 impl Found<'_> {
+    /// The rate that the short runs chose.
+    pub fn winner(&self) -> Option<f64> {
+        self.verification.as_ref()?.winner
+    }
+
+    /// The one number: what the short runs chose, else what the curve suggests.
+    pub fn learning_rate(&self) -> Option<f64> {
+        self.winner().or(self.report.suggestion.as_ref().ok().map(|found| found.lr))
+    }
+
+    /// Updates at each rate before its loss is measured, in the modes that have them.
+    pub fn updates(&self) -> Option<usize> {
+        match self.test.mode {
+            Mode::Restart => Some(self.test.probe.unwrap_or(1)),
+            Mode::Replicas => Some(self.test.probe.unwrap_or(20)),
+            Mode::Sweep | Mode::SameBatch | Mode::Frozen => None,
+        }
+    }
+
     fn write(&self, args: &args::Output) -> Result<()> {
         if let Some(path) = &args.csv {
             let rows = csv::rows(&self.report.points).map_err(|e| Error::io(path, e))?;
@@ -106,45 +232,57 @@ impl Found<'_> {
             return json::line(&json::Found::new(self));
         }
         if args.quiet {
-            return Ok(text::rate(&self.report.suggestion));
+            return Ok(text::rate(self.learning_rate()));
         }
         let screen = Screen::stdout();
         let answer = self.with_figure(|figure| {
-            text::answer(figure, &screen) + "\n" + &text::stopped(figure, self.test.steps, &screen)
+            text::answer(figure, &screen)
+                + &text::line(self.report.line.as_ref(), &screen)
+                + &text::short_runs(self, &screen)
+                + "\n"
+                + &text::stopped(figure, self.test.steps, &screen)
         });
         Ok(answer + &text::run(self, args.verify_restore, &screen))
     }
 
     fn with_figure<T>(&self, f: impl FnOnce(&Figure) -> T) -> T {
-        let (report, test) = (self.report, self.test);
+        let report = &self.report;
         let stopped = report.stopped.map(|(step, reason)| (step, reason.to_string()));
-        let linear = if test.spacing == Spacing::Linear { ", linear" } else { "" };
-        let batches = match test.mode {
-            Mode::Sweep => format!("sweep over {} samples", output::grouped(self.subject.data.len())),
-            Mode::SameBatch => "the same batch each step".to_string(),
-            Mode::Restart => format!("{} updates from the same weights each", test.probe.unwrap_or(1)),
-            Mode::Frozen => "along one update".to_string(),
-            Mode::Replicas => format!("{} updates of a copy each", test.probe.unwrap_or(20)),
-        };
-        let subtitle = format!(
-            "{} rates from {} to {}{linear}, {batches}, on {}",
-            output::grouped(test.steps),
-            output::typed(test.from),
-            output::typed(test.to),
-            report.adapter.name,
-        );
+        let subtitle = format!("{}, {}, on {}", rates(&self.test), self.batches(), report.adapter.name);
+        let band = view::band(&report.points, &report.spread);
         f(&Figure {
             title: &self.subject.title(),
             subtitle: &subtitle,
             points: &self.fit,
             suggestion: report.suggestion.as_ref(),
+            verified: self.winner(),
+            band: (self.test.seeds, &band),
             rules: &report.rules,
             smith: report.smith.as_ref(),
             stopped: stopped.as_ref().map(|(step, reason)| (*step, reason.as_str())),
         })
     }
 
-    /// The sweep promises to leave the model as it was: a broken promise is a failure.
+    /// What each rate was measured on.
+    fn batches(&self) -> String {
+        let updates =
+            |n: usize| if n == 1 { "1 update".into() } else { format!("{} updates", output::grouped(n)) };
+        let text = match self.test.mode {
+            Mode::Sweep => format!("sweep over {} samples", output::grouped(self.subject.data.len())),
+            Mode::SameBatch => "the same batch each step".to_string(),
+            Mode::Restart => {
+                format!("each after {} from the same weights", updates(self.updates().unwrap_or(1)))
+            }
+            Mode::Frozen => "along one update, weights frozen".to_string(),
+            Mode::Replicas => format!("each after {} of its own copy", updates(self.updates().unwrap_or(1))),
+        };
+        match self.test.seeds {
+            1 => text,
+            n => format!("{text}, {n} seeds"),
+        }
+    }
+
+    /// The test promises to leave the model as it was: a broken promise is a failure.
     fn check_restored(&self) -> Result<()> {
         match self.report.fingerprints {
             Some((before, after)) if before != after => {
@@ -154,4 +292,11 @@ impl Found<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// "100 rates from 1e-7 to 10".
+pub(super) fn rates(test: &RangeTest) -> String {
+    let linear = if test.spacing == Spacing::Linear { ", linear" } else { "" };
+    let (from, to) = (output::typed(test.from), output::typed(test.to));
+    format!("{} rates from {from} to {to}{linear}", output::grouped(test.steps))
 }

@@ -1,5 +1,6 @@
 //! The command: arguments in, text, JSON, CSV and pictures out. Exit code 0 is done, 1 failed, 2 wrong usage.
 
+mod all;
 mod args;
 mod bench;
 mod cancel;

@@ -1,15 +1,17 @@
 //! A range test as a picture for a paper: SVG with real text, or PNG.
 //!
 //! `page` lays the picture out as plain shapes (with `curves` for what was measured, `marks` for what was made of it,
-//! `scale` for axes and numbers), `paint` turns shapes into SVG or pixels, `png` pixels into a file.
+//! `scale` for axes and numbers; `overlay` for several curves), `paint` turns shapes into SVG or pixels, `png` pixels into a file.
 
 mod curves;
 mod marks;
+mod overlay;
 mod page;
 mod paint;
 mod png;
 mod scale;
 
+pub(crate) use overlay::{Layer, Overlay};
 pub(crate) use scale::{Axis, Tick, between, short};
 
 use super::file::replace;
@@ -30,6 +32,10 @@ pub(crate) struct Figure<'a> {
     /// `smoothed` is the strong line: the lag-free fit of [`super::view`].
     pub points: &'a [Point],
     pub suggestion: Result<&'a Suggestion, &'a Refusal>,
+    /// The rate that short runs chose.
+    pub verified: Option<f64>,
+    /// Number of seeds; rate, lowest and highest loss over them.
+    pub band: (usize, &'a [(f64, f64, f64)]),
     pub rules: &'a Rules,
     pub smith: Option<&'a Smith>,
     /// The last step and the reason, if the sweep ended before its grid did.
@@ -59,11 +65,20 @@ pub(crate) fn format(path: &Path) -> Result<Format> {
 
 /// Writes the picture to a file of the kind that its extension names. The file appears whole or not at all.
 pub(crate) fn plot(figure: &Figure, path: &Path) -> Result<()> {
+    write(&page::page(figure), path)
+}
+
+/// As [`plot`], of several curves.
+pub(crate) fn plot_overlay(overlay: &Overlay, path: &Path) -> Result<()> {
+    write(&overlay::page(overlay), path)
+}
+
+fn write(shapes: &[paint::Shape], path: &Path) -> Result<()> {
     let failed = |why: String| Error::io(path, std::io::Error::other(why));
     let bytes = match format(path)? {
-        Format::Svg => paint::svg(&page::page(figure), page::SIZE).map_err(failed)?.into_bytes(),
+        Format::Svg => paint::svg(shapes, page::SIZE).map_err(failed)?.into_bytes(),
         Format::Png => {
-            let (rgb, width, height) = paint::pixels(&page::page(figure), page::SIZE).map_err(failed)?;
+            let (rgb, width, height) = paint::pixels(shapes, page::SIZE).map_err(failed)?;
             png::encode(&rgb, width, height).map_err(|e| Error::io(path, e))?
         }
     };

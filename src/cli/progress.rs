@@ -8,10 +8,10 @@ use std::time::Duration;
 pub(super) struct Bar(ProgressBar);
 
 impl Bar {
-    /// A bar for so many steps; shown at once, since drivers compile kernels before the first step.
-    pub fn new(steps: usize) -> Self {
-        let bar = ProgressBar::new(steps as u64);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {bar:30} {pos}/{len}  {msg}") {
+    /// Shown at once, since drivers compile kernels before the first step.
+    pub fn new() -> Self {
+        let bar = ProgressBar::new(1);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {bar:30} {pos}/{len}  {prefix}{msg}") {
             bar.set_style(style);
         }
         bar.set_message("preparing the GPU");
@@ -19,8 +19,14 @@ impl Bar {
         Self(bar)
     }
 
-    /// Shows where the run is.
+    /// What the next runs are for.
+    pub fn name(&self, name: &str) {
+        self.0.set_prefix(format!("{name}: "));
+    }
+
+    /// Shows where the run is. A test may be several runs of different lengths: each fills the bar anew.
     pub fn show(&self, now: Progress) {
+        self.0.set_length(now.steps as u64);
         self.0.set_position(now.step as u64);
         if now.step > 0 {
             self.0.set_message(format!("rate {:.1e}, loss {:.3}", now.lr, now.loss));

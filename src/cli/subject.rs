@@ -12,12 +12,19 @@ use crate::{Error, Result};
 /// Points of the generated datasets, and how far they scatter.
 const POINTS: usize = 2000;
 const NOISE: f64 = 0.1;
-/// Share of the digits that is kept for tests.
-const HELD_OUT: f64 = 0.2;
+/// Share of the digits that is held out for tests and short runs.
+const DIGITS_HELD_OUT: f64 = 0.2;
+/// Share of other training data that is held out for the short runs, and the most samples of it: more would take time
+/// and decide nothing.
+const HELD_OUT: f64 = 0.1;
+const MOST_HELD_OUT: f64 = 512.0;
 
 /// Data, model, optimizer and what goes with them.
 pub(super) struct Subject {
+    /// What is trained on.
     pub data: Dataset,
+    /// What nothing is trained on: short runs are judged by it.
+    pub held_out: Dataset,
     pub data_name: &'static str,
     pub model: Graph,
     pub model_name: &'static str,
@@ -35,7 +42,7 @@ impl Subject {
         if let Some(clip) = args.clip.filter(|&clip| !(clip > 0.0 && clip.is_finite())) {
             return Err(Error::argument("clip", format!("{clip} is no norm to clip to; it must be above 0")));
         }
-        let data = load(&args.data, args.seed)?;
+        let (data, held_out) = load(&args.data, args.seed)?;
         // One batch is enough to hear that it is too large, before a GPU is looked for.
         batch_order(data.len(), args.batch, 1, args.seed)?;
         let points = data.shape().len() == 1;
@@ -46,7 +53,7 @@ impl Subject {
             ModelName::Cnn => (cnn(data.shape(), classes)?, "cnn"),
         };
         let options = Options { clip: args.clip, ..Options::batch(args.batch).seed(args.seed) };
-        Ok(Self { data, data_name: args.data.name(), model, model_name, optimizer, options })
+        Ok(Self { data, held_out, data_name: args.data.name(), model, model_name, optimizer, options })
     }
 
     /// "CNN on digits, SGD momentum 0.9, batch 64".
@@ -57,15 +64,17 @@ impl Subject {
     }
 }
 
-/// The training part of a dataset.
-fn load(source: &Source, seed: u64) -> Result<Dataset> {
-    Ok(match source {
-        Source::Digits => digits().split(HELD_OUT, seed)?.0,
+/// The training part of a dataset, and what is held out of it.
+fn load(source: &Source, seed: u64) -> Result<(Dataset, Dataset)> {
+    let data = match source {
+        Source::Digits => return digits().split(DIGITS_HELD_OUT, seed),
         Source::Moons => moons(POINTS, NOISE, seed)?,
         Source::Spirals => spirals(POINTS, 3, NOISE / 2.0, seed)?,
         Source::Mnist(dir) => mnist(dir)?.0,
         Source::Cifar10(dir) => cifar10(dir)?.0,
-    })
+    };
+    let share = HELD_OUT.min(MOST_HELD_OUT / data.len() as f64);
+    data.split(share, seed)
 }
 
 fn optimizer(args: &args::Subject) -> Result<Optimizer> {

@@ -15,7 +15,7 @@ pub(super) fn suggest(args: &args::Suggest) -> Result<()> {
     let curve = read::curve(&args.file)?;
     let suggestion = finder::suggest(&curve.lr, &curve.loss);
     if args.quiet {
-        return print(&text::rate(&suggestion));
+        return print(&text::rate(suggestion.ok().map(|found| found.lr)));
     }
     let rules = if args.as_is { as_is(&curve) } else { as_tools_do(&curve) };
     let smith = smith(&curve.lr, curve.accuracy.as_deref(), &curve.loss);
@@ -28,6 +28,8 @@ pub(super) fn suggest(args: &args::Suggest) -> Result<()> {
         subtitle: &subtitle(&curve),
         points: &points,
         suggestion: suggestion.as_ref(),
+        verified: None,
+        band: (1, &[]),
         rules: &rules,
         smith: smith.as_ref(),
         stopped: stopped(&curve),

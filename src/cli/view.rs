@@ -15,10 +15,7 @@ const SHOWN: usize = 4000;
 ///
 /// Losses far above the pictures' frame count as just above it: else the line would foresee a divergence.
 pub(super) fn fitted(points: &[Point]) -> Vec<Point> {
-    let stride = points.len().div_ceil(SHOWN).max(1);
-    let last = points.len().saturating_sub(1);
-    let kept = points.iter().enumerate().filter(|(i, _)| i.is_multiple_of(stride) || *i == last);
-    let shown: Vec<Point> = kept.map(|(_, p)| Point { smoothed: p.loss, ..*p }).collect();
+    let shown: Vec<Point> = kept(points).map(|(_, p)| Point { smoothed: p.loss, ..*p }).collect();
     let axis = Axis::losses(&shown);
     let top = axis.high + 0.3 * (axis.high - axis.low);
     // A linear range may start at 0, which has no logarithm.
@@ -31,6 +28,17 @@ pub(super) fn fitted(points: &[Point]) -> Vec<Point> {
     }
     let knots: Vec<(f64, f64)> = lr.iter().zip(&fits).map(|(lr, fit)| (lr.ln(), fit.value)).collect();
     shown.iter().map(|p| Point { smoothed: between(&knots, p.lr.ln()), ..*p }).collect()
+}
+
+/// Rate, lowest and highest loss of the points that are shown; nothing where there is no spread.
+pub(super) fn band(points: &[Point], spread: &[(f64, f64)]) -> Vec<(f64, f64, f64)> {
+    kept(points).filter_map(|(i, p)| spread.get(i).map(|&(low, high)| (p.lr, low, high))).collect()
+}
+
+fn kept(points: &[Point]) -> impl Iterator<Item = (usize, &Point)> {
+    let stride = points.len().div_ceil(SHOWN).max(1);
+    let last = points.len().saturating_sub(1);
+    points.iter().enumerate().filter(move |(i, _)| i.is_multiple_of(stride) || *i == last)
 }
 
 /// Geometric means of the rates and means of the losses, cut off at `top`, of neighbours.

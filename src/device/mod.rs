@@ -199,14 +199,13 @@ impl Inner {
                 hint: "use a smaller batch, model or dataset, or the portable profile".into(),
             });
         }
+        // Mesa's CPU driver compiles a kernel again where a texture's height is a power of two and the last one's was not: so
+        // that a few replicas more do not cost a second of compiling, all are.
+        let height = rows.max(1).next_power_of_two().min(limit) as u32;
         self.made[1].fetch_add(1, Ordering::Relaxed);
         Ok(self.device.create_texture(&wgpu::TextureDescriptor {
             label: Some(what),
-            size: wgpu::Extent3d {
-                width: MIRROR_ROW as u32 / 4,
-                height: rows.max(1) as u32,
-                depth_or_array_layers: 1,
-            },
+            size: wgpu::Extent3d { width: MIRROR_ROW as u32 / 4, height, depth_or_array_layers: 1 },
             mip_level_count: 1,
             sample_count: 1,
             dimension: wgpu::TextureDimension::D2,

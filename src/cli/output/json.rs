@@ -2,9 +2,10 @@
 
 use super::Row;
 use crate::cli::find;
-use crate::finder::{self, Refusal, Rules, Smith, Spacing, Suggestion};
+use crate::finder::{self, Line, Refusal, Rules, Smith, Spacing, Suggestion, Verification, Verified};
 use crate::{Error, Result};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What was made of a curve: the same for `find` and `suggest`.
 #[derive(Serialize)]
@@ -80,6 +81,9 @@ pub(in crate::cli) struct Found<'a> {
     batch: usize,
     seed: u64,
     mode: &'a str,
+    seeds: usize,
+    /// Updates at each rate, in the modes that have them.
+    probe: Option<usize>,
     from: f64,
     to: f64,
     /// Planned, as [`crate::cli::suggest`] reads it.
@@ -87,8 +91,14 @@ pub(in crate::cli) struct Found<'a> {
     spacing: &'a str,
     smoothing: f64,
     history: Vec<Row>,
+    /// Lowest and highest loss of each step over the seeds.
+    spread: Option<Vec<(f64, f64)>>,
     #[serde(flatten)]
     answer: Answer<'a>,
+    verification: Option<VerificationRow>,
+    /// The one number: the short runs', else the curve's.
+    learning_rate: Option<f64>,
+    line: Option<LineRow>,
     stopped: Option<Stopped>,
     epochs: f64,
     restored: bool,
@@ -98,6 +108,45 @@ pub(in crate::cli) struct Found<'a> {
     dispatches_per_step: usize,
     submits: usize,
     host_waits: usize,
+}
+
+#[derive(Serialize)]
+struct VerificationRow {
+    initial: f64,
+    steps: usize,
+    runs: Vec<VerifiedRow>,
+    winner: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct VerifiedRow {
+    lr: f64,
+    loss: Option<f64>,
+    accuracy: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct LineRow {
+    initial: f64,
+    slope: f64,
+    argmin: Option<f64>,
+    armijo: Option<f64>,
+    rises: Option<f64>,
+    curvature: Option<f64>,
+}
+
+impl From<&Verification> for VerificationRow {
+    fn from(v: &Verification) -> Self {
+        let row = |run: &Verified| VerifiedRow { lr: run.lr, loss: run.loss, accuracy: run.accuracy };
+        Self { initial: v.initial, steps: v.steps, runs: v.runs.iter().map(row).collect(), winner: v.winner }
+    }
+}
+
+impl From<Line> for LineRow {
+    fn from(line: Line) -> Self {
+        let Line { initial, slope, argmin, armijo, rises, curvature } = line;
+        Self { initial, slope, argmin, armijo, rises, curvature }
+    }
 }
 
 #[derive(Serialize)]
@@ -114,7 +163,7 @@ struct Fingerprints {
 
 impl<'a> Found<'a> {
     pub fn new(found: &'a find::Found<'a>) -> Self {
-        let find::Found { subject, test, report, .. } = found;
+        let find::Found { subject, test, report, verification, .. } = found;
         let hash = |hash: u64| format!("{hash:016x}");
         Self {
             model: subject.model_name,
@@ -125,13 +174,19 @@ impl<'a> Found<'a> {
             batch: subject.options.batch,
             seed: subject.options.seed,
             mode: report.mode.name(),
+            seeds: test.seeds,
+            probe: found.updates(),
             from: test.from,
             to: test.to,
             steps: test.steps,
             spacing: spacing(test.spacing),
             smoothing: test.beta,
             history: report.points.iter().map(Row::from).collect(),
+            spread: Some(report.spread.clone()).filter(|spread| !spread.is_empty()),
             answer: Answer::new(&report.suggestion, &report.rules, report.smith),
+            verification: verification.as_ref().map(VerificationRow::from),
+            learning_rate: found.learning_rate(),
+            line: report.line.map(LineRow::from),
             stopped: report.stopped.map(|(step, reason)| Stopped { step, reason: reason.to_string() }),
             epochs: report.epochs,
             restored: report.restored(),
@@ -144,6 +199,18 @@ impl<'a> Found<'a> {
             submits: report.cost.submits,
             host_waits: report.cost.waits,
         }
+    }
+}
+
+/// The modes by name, each as `find` prints it alone.
+#[derive(Serialize)]
+pub(in crate::cli) struct Modes<'a> {
+    modes: BTreeMap<&'a str, Found<'a>>,
+}
+
+impl<'a> Modes<'a> {
+    pub fn new(found: &'a [find::Found<'a>]) -> Self {
+        Self { modes: found.iter().map(|f| (f.test.mode.name(), Found::new(f))).collect() }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Results for a person.
 
 use super::{grouped, named};
+use crate::cli::all::All;
 use crate::cli::draw::draw;
 use crate::cli::find::Found;
 use crate::cli::plot::Figure;
 use crate::cli::terminal::{Screen, wrapped};
-use crate::finder::{Refusal, Suggestion};
+use crate::finder::{Line, Suggestion, Verified};
 use std::time::Duration;
 
 /// Lines of the drawn curve.
@@ -13,9 +14,13 @@ const HEIGHT: usize = 18;
 /// Width of the names in the left column.
 const NAMES: usize = 18;
 
-/// The suggested rate alone.
-pub(in crate::cli) fn rate(suggestion: &Result<Suggestion, Refusal>) -> String {
-    suggestion.as_ref().map_or("none\n".into(), |found| format!("{:e}\n", found.lr))
+/// Why the frozen mode's rates are not rates to train with.
+const ONE_STEP: &str = "one step on one batch is no training: its best rate follows the steepest directions, where it \
+    may overshoot or crawl when it is used again and again; see docs/modes.md";
+
+/// A rate alone.
+pub(in crate::cli) fn rate(rate: Option<f64>) -> String {
+    rate.map_or("none\n".into(), |rate| format!("{rate:e}\n"))
 }
 
 /// What was tested, the answer and why, the curve, and what other rules say.
@@ -27,8 +32,7 @@ pub(in crate::cli) fn answer(figure: &Figure, screen: &Screen) -> String {
     text += "\n";
     match figure.suggestion {
         Ok(found) => {
-            let rate = screen.bold(&format!("{:.2e}", found.lr));
-            text += &row("learning rate", &format!("{rate}, from {:.1e} to {:.1e}", found.low, found.high));
+            text += &headline(found, figure.verified, screen);
             text += &entry("why", &found.reason, screen);
         }
         Err(refusal) => {
@@ -40,6 +44,29 @@ pub(in crate::cli) fn answer(figure: &Figure, screen: &Screen) -> String {
         text += &format!("\n{}\n", draw(figure, screen.width, HEIGHT, screen.colour));
     }
     text + "\n" + &rules(figure, screen)
+}
+
+/// The one number and where it is from; the curve's own answer under it, where it is another.
+fn headline(found: &Suggestion, verified: Option<f64>, screen: &Screen) -> String {
+    let interval = format!("from {:.1e} to {:.1e}", found.low, found.high);
+    let bold = |rate: f64| screen.bold(&format!("{rate:.2e}"));
+    match verified {
+        Some(rate) if same(rate, found.lr) => {
+            let text = format!("{}, suggested by the curve and verified by short runs", bold(rate));
+            row("learning rate", &text) + &row("interval", &interval)
+        }
+        Some(rate) => {
+            let text = format!("{}, verified by short runs", bold(rate));
+            let curve = format!("{:.2e}, suggested by the curve, {interval}", found.lr);
+            row("learning rate", &text) + &row("", &curve)
+        }
+        None => row("learning rate", &format!("{}, suggested by the curve, {interval}", bold(found.lr))),
+    }
+}
+
+/// Are two rates one, but for rounding?
+fn same(a: f64, b: f64) -> bool {
+    (a / b - 1.0).abs() < 1e-9
 }
 
 /// Every rule's answer in a column.
@@ -61,6 +88,69 @@ fn rules(figure: &Figure, screen: &Screen) -> String {
     }
 }
 
+/// What the frozen mode reads off its line; nothing in other modes.
+pub(in crate::cli) fn line(line: Option<&Line>, screen: &Screen) -> String {
+    let Some(line) = line else { return String::new() };
+    let shown = |rate: Option<f64>| rate.map_or("-".into(), |rate| format!("{rate:.2e}"));
+    let mut text = "\n".to_string();
+    for (name, value) in [
+        (
+            "loss at the start",
+            format!("{:.4}, falling by {:.2e} for each 1 of the rate", line.initial, line.slope),
+        ),
+        ("lowest loss at", shown(line.argmin)),
+        ("Armijo's limit", shown(line.armijo)),
+        ("above start from", shown(line.rises)),
+        ("curvature u'Hu", shown(line.curvature)),
+    ] {
+        text += &entry(name, &value, screen);
+    }
+    text + &entry("note", ONE_STEP, screen)
+}
+
+/// What the short runs came to, rate by rate, and which one won.
+pub(in crate::cli) fn short_runs(found: &Found, screen: &Screen) -> String {
+    let (Some(tried), Ok(suggestion)) = (&found.verification, &found.report.suggestion) else {
+        return String::new();
+    };
+    let (runs, steps) = (tried.runs.len(), grouped(tried.steps));
+    let samples = grouped(found.subject.held_out.len());
+    let about = format!(
+        "{runs} of {steps} updates each, at constant rates; losses and accuracies on {samples} samples held out \
+         (loss {:.3} before)",
+        tried.initial
+    );
+    let mut text = "\n".to_string() + &entry("short runs", &about, screen);
+    text += &row("", "rate       loss   accuracy");
+    for run in &tried.runs {
+        let mark = match (tried.winner == Some(run.lr), same(run.lr, suggestion.lr)) {
+            (true, true) => "  <- verified, suggested",
+            (true, false) => "  <- verified",
+            (false, true) => "  <- suggested",
+            (false, false) => "",
+        };
+        text += &row("", format!("{}{mark}", outcome(run)).trim_end());
+    }
+    let verdict = match tried.winner {
+        Some(winner) => format!(
+            "suggested by the curve {:.2e}; verified by {runs} short runs: {winner:.2e}, the smallest rate within a \
+             tenth of the best fall",
+            suggestion.lr
+        ),
+        None => format!("no run lowered the loss; the curve's {:.2e} stands, with doubt", suggestion.lr),
+    };
+    text + &entry("verdict", &verdict, screen)
+}
+
+fn outcome(run: &Verified) -> String {
+    let loss = run.loss.map_or("diverged".into(), |loss| match loss {
+        _ if loss < 1e4 => format!("{loss:.4}"),
+        _ => format!("{loss:.1e}"),
+    });
+    let accuracy = run.accuracy.map(|share| format!("{:.1} %", 100.0 * share)).unwrap_or_default();
+    format!("{:<8} {loss:>8}   {accuracy:>8}", format!("{:.2e}", run.lr))
+}
+
 /// Where a curve of so many planned steps ended early, and why; nothing where it did not.
 pub(in crate::cli) fn stopped(figure: &Figure, planned: usize, screen: &Screen) -> String {
     let Some((step, reason)) = figure.stopped else { return String::new() };
@@ -70,9 +160,60 @@ pub(in crate::cli) fn stopped(figure: &Figure, planned: usize, screen: &Screen) 
     entry("stopped", &text, screen)
 }
 
+/// Every mode in a row, and what they say together.
+pub(in crate::cli) fn modes(all: &All, hashes: bool, screen: &Screen) -> String {
+    let mut text = String::new();
+    for line in [all.subject.title(), all.subtitle()].iter().flat_map(|t| wrapped(t, screen.width)) {
+        text += &(line + "\n");
+    }
+    let head = ("mode", "suggested", "verified", "interval");
+    text += &format!("\n{:<11} {:<9} {:<9} {:<21} {:>6}  stopped\n", head.0, head.1, head.2, head.3, "time");
+    text += &all.modes.iter().map(mode).collect::<String>();
+    let refused =
+        all.modes.iter().filter_map(|f| Some((f.test.mode.name(), f.report.suggestion.as_ref().err()?)));
+    let reasons: String = refused.map(|(name, refusal)| entry(name, &refusal.reason, screen)).collect();
+    text += &if reasons.is_empty() { reasons } else { format!("\n{reasons}") };
+    text += &line(all.modes.iter().find_map(|found| found.report.line.as_ref()), screen);
+    text += "\n";
+    if let Some(found) = all.modes.iter().find(|f| !f.report.restored()).or(all.modes.first()) {
+        text += &entry("restored", &restored(found.report.fingerprints, hashes), screen);
+        text += &entry("adapter", &found.report.adapter.to_string(), screen);
+    }
+    text += "\nIs it the rate, the batch, or the learning?\n";
+    text + &all.answers().iter().map(|(name, answer)| entry(name, answer, screen)).collect::<String>()
+}
+
+/// A row of the table of modes.
+fn mode(found: &Found) -> String {
+    let name = found.test.mode.name();
+    let answer = match &found.report.suggestion {
+        Ok(s) => {
+            let verified = found.winner().map_or("-".into(), |rate| format!("{rate:.2e}"));
+            let interval = format!("{:.1e} to {:.1e}", s.low, s.high);
+            format!("{:<9} {verified:<9} {interval:<21}", format!("{:.2e}", s.lr))
+        }
+        Err(refusal) => format!("{:<9} {:<31}", "none", cut(&refusal.reason, 31)),
+    };
+    let time = format!("{:.1} s", found.report.cost.wall.as_secs_f64());
+    let stopped = found.report.stopped.map_or("-".into(), |(step, _)| {
+        let at = found.report.points.iter().find(|p| p.step == step).or(found.report.points.last());
+        format!("step {step}{}", at.map(|p| format!(", {:.1e}", p.lr)).unwrap_or_default())
+    });
+    format!("{name:<11} {answer} {time:>6}  {stopped}\n")
+}
+
+/// The first clause of a reason, as far as it fits.
+fn cut(reason: &str, width: usize) -> String {
+    let clause = reason.split([';', ',', ':']).next().unwrap_or_default();
+    match clause.chars().count() > width {
+        true => clause.chars().take(width - 1).chain(['…']).collect(),
+        false => clause.to_string(),
+    }
+}
+
 /// How the sweep went.
 pub(in crate::cli) fn run(found: &Found, hashes: bool, screen: &Screen) -> String {
-    let report = found.report;
+    let report = &found.report;
     let mut lines = Vec::new();
     if report.epochs > 1.0 {
         let times = format!("{:.1} times through the dataset", report.epochs);

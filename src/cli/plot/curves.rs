@@ -24,9 +24,21 @@ pub(super) fn curves(shapes: &mut Vec<Shape>, figure: &Figure, frame: &Frame) {
     lines(shapes, frame, loss, 2.6, LOSS);
 }
 
+/// The range of the losses over the seeds, cut where it leaves the frame.
+pub(super) fn band(shapes: &mut Vec<Shape>, figure: &Figure, frame: &Frame) {
+    let edge = |lr: f64, loss: f64| Some((frame.x(lr)?, frame.y(loss)?.clamp(frame.top, frame.bottom)));
+    let (_, band) = figure.band;
+    let (low, high): (Vec<Spot>, Vec<Spot>) =
+        band.iter().filter_map(|&(lr, low, high)| Some((edge(lr, low)?, edge(lr, high)?))).unzip();
+    if low.len() > 1 {
+        let points = low.into_iter().chain(high.into_iter().rev()).collect();
+        shapes.push(Shape::Area { points, colour: pale(LOSS, 0.16) });
+    }
+}
+
 /// One dot a point; those beyond the frame become small arrows on its edge. Points that would cover each other are
 /// drawn once: a sweep of many thousand steps has no more of them than the picture can show.
-fn dots(
+pub(super) fn dots(
     shapes: &mut Vec<Shape>,
     frame: &Frame,
     spots: impl Iterator<Item = Option<Spot>>,
@@ -52,7 +64,7 @@ fn dots(
 }
 
 /// A line through the points in their order: broken where one is missing, cut where it leaves the frame.
-fn lines(
+pub(super) fn lines(
     shapes: &mut Vec<Shape>,
     frame: &Frame,
     spots: impl Iterator<Item = Option<Spot>>,
@@ -85,23 +97,27 @@ fn lines(
 pub(super) fn legend(shapes: &mut Vec<Shape>, figure: &Figure, (mut x, y): Spot) {
     let middle = y - 4.2;
     let stroke = |x: f64, width: f64, colour| line_to((x, middle), (x + 22.0, middle), width, colour);
+    let patch = |x: f64, colour| Shape::Box {
+        from: (x, middle - 6.0),
+        to: (x + 22.0, middle + 6.0),
+        colour: pale(colour, 0.16),
+    };
     let mut entry = |symbol: &dyn Fn(f64) -> Shape, text: &str| {
         shapes.push(symbol(x));
         shapes.push(text_at((x + 29.0, y), text.to_string(), 12.0, INK, Anchor::Start));
         x += 29.0 + measure(text, 12.0) + 24.0;
     };
     let dot = |x: f64| Shape::Dot { at: (x + 11.0, middle), radius: 2.4, colour: pale(LOSS, 0.4) };
-    entry(&dot, "loss of a batch");
+    let (seeds, band) = figure.band;
+    entry(&dot, if band.is_empty() { "loss of a batch" } else { "mean loss" });
     entry(&|x| stroke(x, 2.6, LOSS), view::NAME);
     if figure.points.iter().any(|p| p.accuracy.is_some_and(drawable)) {
         entry(&|x| stroke(x, 1.5, ACCURACY), "accuracy, smoothed");
     }
     if figure.suggestion.is_ok() {
-        let band = |x: f64| Shape::Box {
-            from: (x, middle - 6.0),
-            to: (x + 22.0, middle + 6.0),
-            colour: pale(CHOSEN, 0.16),
-        };
-        entry(&band, "interval of the suggestion");
+        entry(&|x| patch(x, CHOSEN), "interval of the suggestion");
+    }
+    if !band.is_empty() {
+        entry(&|x| patch(x, LOSS), &format!("range of {seeds} seeds"));
     }
 }

@@ -8,7 +8,7 @@ use super::scale::{drawable, short};
 /// Height of a row of the strip above the frame: one rule each, so that no two answers can cover each other.
 pub(super) const ROW: f64 = 16.0;
 
-const SMALL: f64 = 11.0;
+pub(super) const SMALL: f64 = 11.0;
 
 /// Where the tint of a row begins, left of the longest name.
 const MARGIN: f64 = 14.0;
@@ -30,13 +30,19 @@ pub(super) fn tracks(figure: &Figure) -> Vec<Track> {
         ("fastai minimum", rules.fastai_minimum),
         ("min gradient", rules.min_gradient),
     ];
+    let verified = figure.verified.filter(|&r| drawable(r));
+    let verified = verified.map(|rate| Track { name: "verified", rates: (rate, rate), colour: CHOSEN });
     let one = named.into_iter().filter_map(|(name, rate)| {
         let rate = rate.filter(|&r| drawable(r))?;
         Some(Track { name, rates: (rate, rate), colour: INK })
     });
     let pair = figure.smith.map(|smith| (smith.base_lr, smith.max_lr));
     let pair = pair.filter(|&(base, max)| drawable(base) && drawable(max));
-    one.chain(pair.map(|rates| Track { name: "Smith base, max", rates, colour: SMITH })).collect()
+    verified
+        .into_iter()
+        .chain(one)
+        .chain(pair.map(|rates| Track { name: "Smith base, max", rates, colour: SMITH }))
+        .collect()
 }
 
 /// Where the strip begins: under the suggestion's label, where there is one.
@@ -151,7 +157,7 @@ pub(super) fn draw_tracks(
     }
 }
 
-/// One answer: a stroke, or for a pair a triangle that points inwards; off the axis, an arrow at its end. Returns
+/// One answer: a stroke (what short runs chose, a diamond), or for a pair a triangle that points inwards; off the axis, an arrow at its end. Returns
 /// where it stands.
 fn mark(shapes: &mut Vec<Shape>, frame: &Frame, (x, y): Spot, track: &Track, inwards: f64) -> f64 {
     let at = x.clamp(frame.left, frame.right);
@@ -163,6 +169,10 @@ fn mark(shapes: &mut Vec<Shape>, frame: &Frame, (x, y): Spot, track: &Track, inw
         _ if x < frame.left => triangle(-4.0),
         _ if x > frame.right => triangle(4.0),
         _ if track.rates.0 != track.rates.1 => triangle(4.0 * inwards),
+        _ if track.colour == CHOSEN => Shape::Area {
+            points: vec![(at - 5.0, y), (at, y - 5.0), (at + 5.0, y), (at, y + 5.0)],
+            colour: track.colour,
+        },
         _ => line_to((at, y - 5.0), (at, y + 5.0), 2.4, track.colour),
     });
     at

@@ -8,10 +8,10 @@ use super::{Figure, curves, marks};
 pub(super) const SIZE: (u32, u32) = (1000, 620);
 
 /// Left edge of the frame: the names of the rules stand in the margin.
-const LEFT: f64 = 124.0;
-const BOTTOM: f64 = 562.0;
-const WIDTH: f64 = SIZE.0 as f64;
-const HEIGHT: f64 = SIZE.1 as f64;
+pub(super) const LEFT: f64 = 124.0;
+pub(super) const BOTTOM: f64 = 562.0;
+pub(super) const WIDTH: f64 = SIZE.0 as f64;
+pub(super) const HEIGHT: f64 = SIZE.1 as f64;
 
 // The palette of Okabe and Ito, which colour-blind readers can tell apart, and greys.
 pub(super) const LOSS: Colour = (0, 114, 178);
@@ -21,7 +21,7 @@ pub(super) const SMITH: Colour = (204, 121, 167);
 pub(super) const INK: Colour = (34, 34, 34);
 pub(super) const GREY: Colour = (95, 95, 95);
 const RULE: Colour = (232, 232, 232);
-const WHITE: Colour = (255, 255, 255);
+pub(super) const WHITE: Colour = (255, 255, 255);
 
 /// A colour as it looks on white paper through that much of it.
 pub(super) fn pale((r, g, b): Colour, share: f64) -> Colour {
@@ -71,9 +71,10 @@ pub(super) fn page(figure: &Figure) -> Vec<Shape> {
 
     marks::stripes(&mut shapes, figure, &frame, &tracks, header);
     marks::interval(&mut shapes, figure, &frame, header);
+    curves::band(&mut shapes, figure, &frame);
     grid(&mut shapes, &frame);
     curves::curves(&mut shapes, figure, &frame);
-    axes(&mut shapes, &frame, accuracy);
+    axes(&mut shapes, &frame, LOSS, accuracy);
     marks::stop(&mut shapes, figure, &frame);
     marks::suggestion(&mut shapes, figure, &frame, header);
     marks::draw_tracks(&mut shapes, figure, &frame, &tracks, header);
@@ -104,7 +105,7 @@ fn header(shapes: &mut Vec<Shape>, figure: &Figure, right: f64) -> f64 {
 }
 
 /// A pale line at every label of the lower and the left axis.
-fn grid(shapes: &mut Vec<Shape>, frame: &Frame) {
+pub(super) fn grid(shapes: &mut Vec<Shape>, frame: &Frame) {
     for x in frame.rates.ticks(8).iter().filter(|t| t.label.is_some()).filter_map(|t| frame.x(t.at)) {
         shapes.push(line_to((x, frame.top), (x, frame.bottom), 0.8, RULE));
     }
@@ -114,14 +115,14 @@ fn grid(shapes: &mut Vec<Shape>, frame: &Frame) {
 }
 
 /// Spines, ticks, their labels and the names of the axes: over the curves, whose points reach to the edges.
-fn axes(shapes: &mut Vec<Shape>, frame: &Frame, accuracy: bool) {
+pub(super) fn axes(shapes: &mut Vec<Shape>, frame: &Frame, loss: Colour, accuracy: bool) {
     let margin = loss_axis(shapes, frame);
     rate_axis(shapes, frame);
     let middle = frame.height(0.5);
     let title = |x: f64, text: &str, colour: Colour| {
         Shape::Text(Label { upward: true, ..label((x, middle), text, 13.0, colour, Anchor::Middle) })
     };
-    shapes.push(title(frame.left - margin - 18.0, "loss", LOSS));
+    shapes.push(title(frame.left - margin - 18.0, "loss", loss));
     shapes.push(line_to((frame.left, frame.top), (frame.left, frame.bottom), 1.0, INK));
     shapes.push(line_to((frame.left, frame.bottom), (frame.right, frame.bottom), 1.0, INK));
     if accuracy {

@@ -11,6 +11,8 @@ struct Case {
     rules: Rules,
     smith: Option<Smith>,
     stopped: Option<(usize, &'static str)>,
+    verified: Option<f64>,
+    band: Vec<(f64, f64, f64)>,
 }
 
 impl Case {
@@ -20,6 +22,8 @@ impl Case {
             subtitle: "llvmpipe, 100 steps, sweep",
             points: &self.points,
             suggestion: self.suggestion.as_ref(),
+            verified: self.verified,
+            band: (3, &self.band),
             rules: &self.rules,
             smith: self.smith.as_ref(),
             stopped: self.stopped,
@@ -58,12 +62,15 @@ fn digits() -> Case {
         rules,
         smith: Some(Smith { base_lr: 4e-4, max_lr: 0.3 }),
         stopped: Some((99, "loss diverged")),
+        verified: Some(4e-3),
+        band: sweep(100, 1e-7, 10.0).iter().map(|p| (p.lr, p.loss - 0.1, p.loss + 0.1)).collect(),
     }
 }
 
 fn refused(points: Vec<Point>) -> Case {
     let reason = "the loss never falls; use more steps & a <larger> batch".to_string();
-    Case { points, suggestion: Err(Refusal { reason }), rules: Rules::default(), smith: None, stopped: None }
+    let (suggestion, rules) = (Err(Refusal { reason }), Rules::default());
+    Case { points, suggestion, rules, smith: None, stopped: None, verified: None, band: Vec::new() }
 }
 
 /// An empty folder that goes away with the test.
@@ -103,6 +110,8 @@ fn an_svg_says_everything_in_text() {
         "llvmpipe, 100 steps, sweep",
         "suggested 1.2e-2 (6e-3 .. 3e-2)",
         "stopped: loss diverged (step 99)",
+        "verified",
+        "range of 3 seeds",
         "fastai valley",
         "fastai minimum",
         "min gradient",
@@ -231,6 +240,7 @@ fn no_text_covers_another() {
         for near in [1e-9, 0.3, 0.9, 1.0, 1.2, 5.0] {
             let mut case = digits();
             case.suggestion = Ok(chosen(rate));
+            case.verified = Some(rate * near);
             case.rules.fastai_valley = Some(rate * near);
             case.rules.fastai_steep = Some(rate * near * 1.01);
             case.rules.fastai_slide = Some(rate / near);

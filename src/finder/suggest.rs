@@ -23,6 +23,8 @@ const OVER: f64 = 0.95;
 const CLEAR: f64 = 3.0;
 /// Standard deviations above the start beyond which a loss is cut off: how far a run diverged says nothing.
 const DIVERGED: f64 = 3.0;
+/// A rise by this share of the loss is one that a reader sees.
+const SEEN: f64 = 0.01;
 /// Share of a loss below which differences are rounding errors.
 const ROUNDING: f64 = 1e-12;
 /// Largest score, for curves without noise.
@@ -105,7 +107,9 @@ impl Curve {
         let cut: Vec<f64> = losses.iter().map(|&loss| loss.min(top) - offset).collect();
         let scale = cut.iter().fold(0.0, |most: f64, loss| most.max(loss.abs()));
         let rising = median(losses.split_at(end).1) > top + ROUNDING * offset.abs();
-        let diverged = rising.then(|| rises_from(lr, losses, top)).or(blew_up);
+        // Without noise any rise is one; a reader wants to know where it can be seen.
+        let seen = top.max(offset + SEEN * offset.abs());
+        let diverged = rising.then(|| rises_from(lr, losses, seen)).or(blew_up);
         // Differences that are rounding errors of the losses are no signal.
         if !(scale.is_finite() && scale > ROUNDING * offset.abs()) {
             return Err(diverged.map_or_else(|| flat(offset), |rate| rises_after_flat(offset, rate)));
@@ -460,8 +464,8 @@ mod tests {
             reason
         };
         let late: Vec<f64> = lr.iter().map(|lr| 2.5 + (lr - 0.1).max(0.0)).collect();
-        // Without noise, and so with nothing but the rise; the first rate above 0.1 of the grid is number 75.
-        assert!(reason(&late).starts_with("the loss never falls from 2.500, and rises from 1.15e-1 on;"));
+        // Without noise, and so with nothing but the rise; the first rate at which it is a hundredth is number 76.
+        assert!(reason(&late).starts_with("the loss never falls from 2.500, and rises from 1.38e-1 on;"));
         // With noise there is always a lowest point somewhere.
         let noisy = (0..20).map(|seed| refusal(&lr, &with_noise(&late, 0.01, seed)));
         for reason in noisy.filter(|reason| !reason.contains("the start of the range")) {

@@ -660,3 +660,14 @@ fn an_interrupt_restores_the_model_and_leaves_no_file() {
     assert!(folder.files().is_empty(), "{:?}", folder.files());
     assert!(Path::new(&folder.0).is_dir());
 }
+
+#[test]
+fn curvature_is_measured_where_it_is_asked_for() {
+    let folder = Folder::new();
+    let args = "find --data moons --steps 20 --no-verify";
+    assert!(folder.json(&format!("{args} --json"))["curvature"].is_null());
+    let found = &folder.json(&format!("{args} --json --curvature"))["curvature"];
+    let (lambda, limit) = (found["lambda_max"].as_f64().unwrap(), found["limit"].as_f64().unwrap());
+    assert!(lambda > 0.0 && (limit * lambda - 3.8).abs() < 1e-9, "2 (1 + 0.9) with momentum 0.9: {found}");
+    assert!(folder.done(&format!("{args} --curvature")).contains("\ncurvature  "));
+}

@@ -175,6 +175,9 @@ pub(super) struct Output {
     /// Print the learning rate alone, or `none`
     #[arg(long, short, conflicts_with = "json")]
     pub quiet: bool,
+    /// Also measure the largest curvature of the loss, and the stable rate that follows from it
+    #[arg(long)]
+    pub curvature: bool,
     /// Leave out the short runs that put the suggestion to the test
     #[arg(long)]
     pub no_verify: bool,

@@ -10,7 +10,9 @@ use super::terminal::Screen;
 use super::{cancel, file, print, view};
 use crate::Gpu;
 use crate::Loss;
-use crate::finder::{MAX_STEPS, Mode, Point, RangeTest, Report, Spacing, Verification, Verify, grid};
+use crate::finder::{
+    Curvature, CurvatureTest, MAX_STEPS, Mode, Point, RangeTest, Report, Spacing, Verification, Verify, grid,
+};
 use crate::{Control, Session, Stop};
 use crate::{Error, Result};
 use std::sync::atomic::AtomicBool;
@@ -26,7 +28,7 @@ pub(super) fn find(args: &args::Find) -> Result<()> {
     let cancelled = cancel::on_interrupt()?;
     let subject = Subject::new(&args.subject)?;
     cancel::check()?;
-    let found = pollster::block_on(measure(&tests, &subject, !args.output.no_verify, cancelled))?;
+    let found = pollster::block_on(measure(&tests, &subject, &args.output, cancelled))?;
     if args.sweep.mode == ModeName::All {
         let all = All { subject: &subject, modes: &found };
         all.write(&args.output)?;
@@ -140,7 +142,7 @@ fn check_files(args: &args::Find) -> Result<()> {
 async fn measure<'a>(
     tests: &[RangeTest],
     subject: &'a Subject,
-    verify: bool,
+    output: &args::Output,
     cancelled: &AtomicBool,
 ) -> Result<Vec<Found<'a>>> {
     let bar = Bar::new();
@@ -148,6 +150,12 @@ async fn measure<'a>(
     cancel::check()?;
     let Subject { model, optimizer, options, .. } = subject;
     let mut session = Session::compile(&gpu, model, Loss::CrossEntropy, *optimizer, *options).await?;
+    let mut curvature = None;
+    if output.curvature {
+        bar.name("curvature");
+        let control = Control { progress: None, cancel: Some(cancelled) };
+        curvature = Some(CurvatureTest::default().run(&mut session, &subject.data, control).await?);
+    }
     let mut found = Vec::new();
     for &test in tests {
         cancel::check()?;
@@ -156,11 +164,13 @@ async fn measure<'a>(
         let control = Control { progress: Some(&mut show), cancel: Some(cancelled) };
         let report = test.run_with(&mut session, &subject.data, control).await?;
         let verification = match &report.suggestion {
-            Ok(suggestion) if verify => short_runs(&session, subject, suggestion.lr, &bar, cancelled).await?,
+            Ok(suggestion) if !output.no_verify => {
+                short_runs(&session, subject, suggestion.lr, &bar, cancelled).await?
+            }
             _ => None,
         };
         let fit = view::fitted(&report.points);
-        found.push(Found { subject, test, report, verification, fit });
+        found.push(Found { subject, test, report, verification, curvature, fit });
     }
     Ok(found)
 }
@@ -192,6 +202,7 @@ pub(super) struct Found<'a> {
     pub report: Report,
     /// What short runs around the suggestion came to, where there were any.
     pub verification: Option<Verification>,
+    pub curvature: Option<Curvature>,
     /// The points as the pictures draw them.
     pub fit: Vec<Point>,
 }
@@ -239,6 +250,7 @@ impl Found<'_> {
             text::answer(figure, &screen)
                 + &text::line(self.report.line.as_ref(), &screen)
                 + &text::short_runs(self, &screen)
+                + &text::curvature(self.curvature.as_ref(), &screen)
                 + "\n"
                 + &text::stopped(figure, self.test.steps, &screen)
         });

@@ -96,6 +96,7 @@ pub(in crate::cli) struct Found<'a> {
     #[serde(flatten)]
     answer: Answer<'a>,
     verification: Option<VerificationRow>,
+    curvature: Option<CurvatureRow>,
     /// The one number: the short runs', else the curve's.
     learning_rate: Option<f64>,
     line: Option<LineRow>,
@@ -108,6 +109,15 @@ pub(in crate::cli) struct Found<'a> {
     dispatches_per_step: usize,
     submits: usize,
     host_waits: usize,
+}
+
+/// At the starting weights; only with --curvature.
+#[derive(Serialize)]
+struct CurvatureRow {
+    lambda_max: f64,
+    limit: Option<f64>,
+    iterations: usize,
+    converged: bool,
 }
 
 #[derive(Serialize)]
@@ -185,6 +195,12 @@ impl<'a> Found<'a> {
             spread: Some(report.spread.clone()).filter(|spread| !spread.is_empty()),
             answer: Answer::new(&report.suggestion, &report.rules, report.smith),
             verification: verification.as_ref().map(VerificationRow::from),
+            curvature: found.curvature.map(|c| CurvatureRow {
+                lambda_max: c.lambda_max,
+                limit: c.limit,
+                iterations: c.iterations,
+                converged: c.converged,
+            }),
             learning_rate: found.learning_rate(),
             line: report.line.map(LineRow::from),
             stopped: report.stopped.map(|(step, reason)| Stopped { step, reason: reason.to_string() }),

@@ -6,7 +6,7 @@ use crate::cli::draw::draw;
 use crate::cli::find::Found;
 use crate::cli::plot::Figure;
 use crate::cli::terminal::{Screen, wrapped};
-use crate::finder::{Line, Suggestion, Verified};
+use crate::finder::{Curvature, Line, Suggestion, Verified};
 use std::time::Duration;
 
 /// Lines of the drawn curve.
@@ -140,6 +140,19 @@ pub(in crate::cli) fn short_runs(found: &Found, screen: &Screen) -> String {
         None => format!("no run lowered the loss; the curve's {:.2e} stands, with doubt", suggestion.lr),
     };
     text + &entry("verdict", &verdict, screen)
+}
+
+/// The curvature at the starting weights, and the rate past which a step across it no longer comes back.
+pub(in crate::cli) fn curvature(found: Option<&Curvature>, screen: &Screen) -> String {
+    let Some(Curvature { lambda_max, limit, iterations, converged }) = found else { return String::new() };
+    let limit = match limit {
+        Some(limit) => format!("stable on a quadratic of this curvature up to {limit:.2e}"),
+        None => "no stable rate follows from it for this optimizer here".to_string(),
+    };
+    let settled = if *converged { "" } else { ", not settled" };
+    let value =
+        format!("{lambda_max:.3e} at its largest ({iterations} products with the Hessian{settled}); {limit}");
+    "\n".to_string() + &entry("curvature", &value, screen)
 }
 
 fn outcome(run: &Verified) -> String {

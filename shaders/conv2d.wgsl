@@ -9,38 +9,7 @@
 #import state
 #import activation
 #import tile
-
-struct Dims {
-    b: u32,
-    c: u32,
-    h: u32,
-    w: u32,
-    o: u32,
-    oh: u32,
-    ow: u32,
-    kh: u32,
-    kw: u32,
-    sh: u32, // stride
-    sw: u32,
-    ph: u32, // padding
-    pw: u32,
-    dh: u32, // dilation
-    dw: u32,
-    slices: u32, // of dw, each over slice_b images
-    slice_b: u32,
-    rx: u32,  // words from one replica to the next: x and dx
-    ry: u32,  // y and dy
-    rp: u32,  // params
-    rdw: u32, // one slice of dw: the next slice, and with slices * replicas, the next replica
-    rdb: u32,
-    accumulate: u32,
-    has_bias: u32,
-    replicas: u32,
-    x0: u32, // not used: each binding starts at its tensor
-    w0: u32,
-    bias0: u32,
-    dy0: u32,
-}
+#import conv2d_dims
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<uniform> state: array<State, MAX_REPLICAS>;

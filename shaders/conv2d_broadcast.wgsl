@@ -9,38 +9,7 @@
 #import broadcast
 #import pick
 #import load
-
-struct Dims {
-    b: u32, // all up to replicas as in conv2d.wgsl
-    c: u32,
-    h: u32,
-    w: u32,
-    o: u32,
-    oh: u32,
-    ow: u32,
-    kh: u32,
-    kw: u32,
-    sh: u32,
-    sw: u32,
-    ph: u32,
-    pw: u32,
-    dh: u32,
-    dw: u32,
-    slices: u32,
-    slice_b: u32,
-    rx: u32,
-    ry: u32,
-    rp: u32,
-    rdw: u32,
-    rdb: u32,
-    accumulate: u32,
-    has_bias: u32,
-    replicas: u32,
-    x0: u32, // first vector of each tensor in what it is read from
-    w0: u32,
-    bias0: u32,
-    dy0: u32,
-}
+#import conv2d_dims
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<uniform> state: array<State, MAX_REPLICAS>;

@@ -8,26 +8,7 @@
 #import state
 #import activation
 #import tile
-
-struct Dims {
-    b: u32,
-    i: u32,
-    o: u32,
-    rx: u32,  // words from one replica to the next: x and dx
-    ry: u32,  // y and dy
-    rp: u32,  // params
-    rdw: u32, // one slice of dw
-    rdb: u32, // one slice of dbias
-    slices: u32, // of dw, each over slice_b rows
-    slice_b: u32,
-    accumulate: u32,
-    has_bias: u32,
-    replicas: u32,
-    x0: u32, // not used: each binding starts at its tensor
-    w0: u32,
-    bias0: u32,
-    dy0: u32,
-}
+#import linear_dims
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<uniform> state: array<State, MAX_REPLICAS>;

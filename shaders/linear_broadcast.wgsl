@@ -8,26 +8,7 @@
 #import broadcast
 #import pick
 #import load
-
-struct Dims {
-    b: u32,
-    i: u32,
-    o: u32,
-    rx: u32, // as in linear.wgsl
-    ry: u32,
-    rp: u32,
-    rdw: u32,
-    rdb: u32,
-    slices: u32,
-    slice_b: u32,
-    accumulate: u32,
-    has_bias: u32,
-    replicas: u32,
-    x0: u32, // first vector of each tensor in what it is read from
-    w0: u32,
-    bias0: u32,
-    dy0: u32,
-}
+#import linear_dims
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<uniform> state: array<State, MAX_REPLICAS>;

@@ -159,7 +159,7 @@ fn json_has_everything() {
     assert_eq!((&found["restored"], &found["mode"]), (&true.into(), &"sweep".into()));
     assert_eq!(found["fingerprints"]["before"], found["fingerprints"]["after"]);
     assert!(found["adapter"].is_string() && found["ms_per_step"].as_f64() > Some(0.0));
-    for key in ["dispatches_per_step", "submits", "host_waits", "steps", "batch", "seed"] {
+    for key in ["dispatches_per_step", "submits", "host_waits", "paced_waits", "steps", "batch", "seed"] {
         assert!(found[key].is_u64(), "{key}");
     }
 }

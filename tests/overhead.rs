@@ -41,7 +41,9 @@ fn nothing_is_made_after_the_first_run() {
     let mut session = mlp_on(&gpu);
     let data = digits();
     let first = train(&mut session, &data, &[0.01; 100]).cost;
-    assert_eq!(first.waits, 1, "the host waits once, for the result");
+    // Counted where the host stands still, not assumed: with one submit in flight, each of them would be such a wait.
+    assert!(first.waits <= 1, "{first:?}");
+    assert!(first.paced < first.submits, "{first:?}");
     assert_eq!(first.dispatches_per_step, session.plan().step.len());
     let made = gpu.made();
     assert!(made.pipelines > 0 && made.buffers > 0 && made.bind_groups > 0, "{made:?}");
@@ -49,7 +51,7 @@ fn nothing_is_made_after_the_first_run() {
     let second = train(&mut session, &data, &[0.01; 100]).cost;
     train(&mut session, &data, &[0.01; 37]);
     assert_eq!(gpu.made(), made, "a second run makes nothing");
-    assert_eq!(second.waits, 1);
+    assert!(second.waits <= 1, "{second:?}");
 }
 
 /// Every object is there before the first step of a run: the callback, called when steps have ended, sees them all.
@@ -67,7 +69,8 @@ fn nothing_is_made_during_a_run() {
         ..RangeTest::default()
     };
     let report = block(test.run_with(&mut session, &digits(), control)).unwrap();
-    assert_eq!((report.points.len(), report.cost.waits), (100, 1));
+    assert_eq!(report.points.len(), 100);
+    assert!(report.cost.waits <= 1 && report.cost.submits > 3, "{:?}", report.cost);
     assert!(!seen.is_empty());
     assert!(seen.iter().all(|made| *made == gpu.made()), "{seen:?}, then {:?}", gpu.made());
 }

@@ -39,6 +39,8 @@ pub(crate) struct Finished {
     pub submits: usize,
     /// Times that the host waited while the device had nothing left to do.
     pub waits: usize,
+    /// Times that it stood still for a submit to land while others were queued behind it.
+    pub paced: usize,
     /// Dispatches recorded, and the host's time to record them.
     pub dispatches: usize,
     pub encode: Duration,
@@ -68,6 +70,8 @@ struct Runner<'a> {
     /// Steps timed, and their time.
     timed: (usize, Duration),
     running: bool,
+    /// The run's last submit is queued.
+    closing: bool,
     finished: Finished,
 }
 
@@ -131,6 +135,7 @@ impl<'a> Runner<'a> {
             last_landing: None,
             timed: (0, Duration::ZERO),
             running: true,
+            closing: false,
             finished: Finished::default(),
         }
     }
@@ -194,7 +199,11 @@ impl<'a> Runner<'a> {
     /// Takes the states of the oldest submit, and learns from it how long a step takes.
     async fn land(&mut self, pace: &mut Pace<'_>) -> Result<()> {
         let Some(flight) = self.flights.pop_front() else { return Ok(()) };
-        self.program.gpu.inner.wait(Some(flight.submission), &flight.signal).await?;
+        let stood = self.program.gpu.inner.wait(Some(flight.submission), &flight.signal).await?;
+        // Behind it in the queue: what is in flight, and at the end of a run its closing submit.
+        let busy = self.closing || !self.flights.is_empty();
+        self.finished.paced += usize::from(stood && busy);
+        self.finished.waits += usize::from(stood && !busy);
         let now = Instant::now();
         if let Some(last) = self.last_landing {
             let time = now - last;
@@ -234,11 +243,11 @@ impl<'a> Runner<'a> {
         encoder.copy_buffer_to_buffer(history, 0, copy, 0, copy.size().min(history.size()));
         let submission = inner.queue.submit([encoder.finish()]);
         self.finished.submits += 1;
+        self.closing = true;
         self.drain(pace).await?;
         // Not before: the callback may panic, and the copy would stay mapped.
         let signal = Signal::map(copy);
-        inner.wait(Some(submission), &signal).await?;
-        self.finished.waits += 1;
+        self.finished.waits += usize::from(inner.wait(Some(submission), &signal).await?);
         self.finished.history = mapped(copy)?;
         Ok(())
     }

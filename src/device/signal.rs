@@ -53,18 +53,22 @@ impl Future for Signal {
 }
 
 impl Inner {
-    /// Waits for a submission whose end `signal` tells. Natively this blocks the thread; a browser calls back.
+    /// Waits for a submission whose end `signal` tells; true if the thread had to stand still for it. A browser calls back.
     pub(super) async fn wait(
         &self,
         submission: Option<wgpu::SubmissionIndex>,
         signal: &Signal,
-    ) -> Result<()> {
-        if cfg!(not(target_arch = "wasm32")) && !signal.fired() {
+    ) -> Result<bool> {
+        self.poll()?;
+        let stood = !signal.fired();
+        if cfg!(not(target_arch = "wasm32")) && stood {
             let wait = wgpu::PollType::Wait { submission_index: submission, timeout: None };
             self.device.poll(wait).map_err(|e| Error::Device { detail: e.to_string() })?;
         }
         self.check()?;
-        signal.clone().await.map_err(|e| Error::Device { detail: format!("a result could not be read: {e}") })
+        let unread = |e| Error::Device { detail: format!("a result could not be read: {e}") };
+        signal.clone().await.map_err(unread)?;
+        Ok(stood)
     }
 
     /// Lets callbacks run without waiting for any.

@@ -265,6 +265,7 @@ pub(super) fn total(costs: &[Cost]) -> Cost {
         dispatches_per_step: costs.first().map_or(0, |c| c.dispatches_per_step),
         submits: costs.iter().map(|c| c.submits).sum(),
         waits: costs.iter().map(|c| c.waits).sum(),
+        paced: costs.iter().map(|c| c.paced).sum(),
         step: sum(|c| c.step) / runs,
         encode_per_dispatch: sum(|c| c.encode_per_dispatch) / runs,
         wall: sum(|c| c.wall),

@@ -255,6 +255,7 @@ impl Session {
             dispatches_per_step,
             submits: finished.submits,
             waits: finished.waits,
+            paced: finished.paced,
             step: finished.step,
             encode_per_dispatch: finished.encode / finished.dispatches.max(1) as u32,
             wall: finished.wall,

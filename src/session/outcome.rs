@@ -37,8 +37,11 @@ pub struct Cost {
     pub dispatches_per_step: usize,
     /// Command buffers handed to the device.
     pub submits: usize,
-    /// Times the host waited for a device that had nothing left to do: 1, the final read-back.
+    /// Times the host stood still for a device with nothing queued behind what it waited for: at most 1, the final read-back.
     pub waits: usize,
+    /// Times the host stood still for a submit to land while others kept the device busy: what holds the number of submits in
+    /// flight down, so that a cancel or a stop is felt. Costs the device nothing.
+    pub paced: usize,
     /// Time of a step, the first few left out: drivers compile kernels on first use.
     pub step: Duration,
     /// Host time to record one dispatch.

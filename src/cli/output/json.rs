@@ -108,7 +108,9 @@ pub(in crate::cli) struct Found<'a> {
     ms_per_step: f64,
     dispatches_per_step: usize,
     submits: usize,
+    /// With nothing queued behind; while the device was kept busy.
     host_waits: usize,
+    paced_waits: usize,
 }
 
 /// At the starting weights; only with --curvature.
@@ -214,6 +216,7 @@ impl<'a> Found<'a> {
             dispatches_per_step: report.cost.dispatches_per_step,
             submits: report.cost.submits,
             host_waits: report.cost.waits,
+            paced_waits: report.cost.paced,
         }
     }
 }

@@ -187,6 +187,7 @@ pub(in crate::cli) fn modes(all: &All, hashes: bool, screen: &Screen) -> String 
     let reasons: String = refused.map(|(name, refusal)| entry(name, &refusal.reason, screen)).collect();
     text += &if reasons.is_empty() { reasons } else { format!("\n{reasons}") };
     text += &line(all.modes.iter().find_map(|found| found.report.line.as_ref()), screen);
+    text += &curvature(all.modes.first().and_then(|found| found.curvature.as_ref()), screen);
     text += "\n";
     if let Some(found) = all.modes.iter().find(|f| !f.report.restored()).or(all.modes.first()) {
         text += &entry("restored", &restored(found.report.fingerprints, hashes), screen);
@@ -235,8 +236,9 @@ pub(in crate::cli) fn run(found: &Found, hashes: bool, screen: &Screen) -> Strin
     lines.push(("restored", restored(report.fingerprints, hashes)));
     let cost = &report.cost;
     let (step, kernels) = (time(cost.step), cost.dispatches_per_step);
-    let waits = if cost.waits == 1 { "1 wait".into() } else { format!("{} waits", cost.waits) };
-    lines.push(("time", format!("{step} a step of {kernels} kernels; {} submits, {waits}", cost.submits)));
+    let (idle, busy) = (cost.waits, cost.paced);
+    let waits = format!("the host waited {idle} time(s) with the device idle behind, {busy} with it busy");
+    lines.push(("time", format!("{step} a step of {kernels} kernels; {} submits; {waits}", cost.submits)));
     lines.push(("adapter", report.adapter.to_string()));
     if report.adapter.is_cpu() {
         let slow = "a driver that computes on the CPU: right, but slow (see `rangefinder info`)";

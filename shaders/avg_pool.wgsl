@@ -5,25 +5,7 @@
 // image; z the replica.
 #import activation
 #import pick
-
-struct Dims {
-    h: u32,
-    w: u32,
-    oh: u32,
-    ow: u32,
-    kh: u32,
-    kw: u32,
-    sh: u32,
-    sw: u32,
-    ph: u32,
-    pw: u32,
-    rx: u32, // words from one replica to the next: x and dx
-    ry: u32, // y and dy
-    accumulate: u32,
-    x0: u32, // first word of each tensor in what it is read from
-    dy0: u32,
-    arg0: u32,
-}
+#import pool_dims
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;   // (B, C, OH, OW)

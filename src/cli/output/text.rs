@@ -237,7 +237,7 @@ pub(in crate::cli) fn run(found: &Found, hashes: bool, screen: &Screen) -> Strin
     let cost = &report.cost;
     let (step, kernels) = (time(cost.step), cost.dispatches_per_step);
     let (idle, busy) = (cost.waits, cost.paced);
-    let waits = format!("the host waited {idle} time(s) with the device idle behind, {busy} with it busy");
+    let waits = format!("host waits: {idle} with nothing queued behind, {busy} with the device busy");
     lines.push(("time", format!("{step} a step of {kernels} kernels; {} submits; {waits}", cost.submits)));
     lines.push(("adapter", report.adapter.to_string()));
     if report.adapter.is_cpu() {

@@ -10,6 +10,8 @@ mod determinism;
 mod divergence;
 mod golden;
 mod golden_runs;
+mod grid;
+mod held_out;
 mod modes;
 mod ops;
 mod optimizers;

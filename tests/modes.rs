@@ -173,7 +173,7 @@ fn a_measurement_is_the_loss_of_a_run() {
         assert_eq!(measured.cost.dispatches_per_step, session.plan().forward + 1);
         assert_eq!(weights(&session), before);
         assert_ne!(block(session.statistics(0)).unwrap(), statistics, "batch norm saw batches");
-        let History { steps, stopped } = &measured.histories[0];
+        let History { steps, stopped, .. } = &measured.histories[0];
         assert_eq!((steps.len(), *stopped), (3, None));
         assert!(steps.iter().all(|m| m.grad_norm.is_none()), "{steps:?}");
 

@@ -109,6 +109,48 @@ fn two_finds_draw_the_same_curve() {
     }
 }
 
+/// From the middle of a training: its own steps are counted and its own losses compared, whatever was before.
+#[test]
+fn in_the_middle_of_training_it_begins_anew() {
+    for stop in [Stop::Rise(0.9), Stop::Best(4.0)] {
+        for optimizer in optimizers() {
+            let mut session = fresh(optimizer);
+            let trained = train(&mut session, &digits(), &[0.01; 60]);
+            let start = trained.histories[0].steps[0].loss;
+            let test = RangeTest { stop, from: 1e-7, ..range_test() };
+            let mut again = || block(test.run(&mut session, &digits())).unwrap();
+            let (first, second) = (again(), again());
+            assert!(first.restored(), "{optimizer}");
+            assert_eq!((&first.points, first.stopped), (&second.points, second.stopped), "{optimizer}");
+            assert_eq!(first.fingerprints, second.fingerprints, "{optimizer}");
+            assert!(first.points.iter().enumerate().all(|(i, p)| p.step == i));
+            // Corrected for its own first step, not for the sixty before: the average of one loss is that loss.
+            let point = first.points[0];
+            assert!((point.smoothed / point.loss - 1.0).abs() < 1e-5, "{optimizer}: {point:?}");
+            assert!(point.loss < 0.8 * start, "{optimizer} has learned: {start} to {}", point.loss);
+            // 4 times a best of 0, or an average over the training's losses, would end it at once; it ends where it diverges.
+            let (step, _) = first.stopped.expect("a rate of 1000 is too large");
+            assert!((15..40).contains(&step), "{optimizer}, {stop:?}: stopped at {step}");
+        }
+    }
+}
+
+/// Weights that come from elsewhere, a checkpoint, give the curve of the session that they were trained in.
+#[test]
+fn weights_from_a_checkpoint_give_the_same_curve() {
+    let model = rangefinder::models::mlp(&[1, 8, 8], 10).unwrap();
+    let fresh = || session(&model, Loss::CrossEntropy, Sgd::plain(), Options::batch(32).seed(9));
+    let mut trained = fresh();
+    train(&mut trained, &digits(), &[0.1; 50]);
+    let mut loaded = fresh();
+    let untrained = find(&mut loaded).points;
+    loaded.set_weights(0, &weights(&trained)).unwrap();
+    let found = find(&mut loaded);
+    assert_eq!(found.points, find(&mut trained).points);
+    assert_ne!(found.points, untrained);
+    assert_eq!((loaded.steps_done(), trained.steps_done()), (0, 50));
+}
+
 /// The range test moved the weights, or a restore would be no feat.
 #[test]
 fn a_snapshot_is_put_back_bit_for_bit() {

@@ -130,6 +130,7 @@ fn layer<'a>(found: &'a Found) -> Layer<'a> {
     Layer {
         name: found.test.mode.name(),
         points: &found.fit,
+        held_out: &found.report.held_out,
         suggestion: found.report.suggestion.as_ref().ok(),
         verified: found.winner(),
     }

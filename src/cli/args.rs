@@ -1,5 +1,9 @@
 //! What may be typed, and its help.
 
+mod grid;
+
+pub(super) use grid::Grid;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -28,6 +32,8 @@ Modes:
   frozen      the weights never move: the loss along one update, by forward passes
   replicas    each rate trains its own copy on the same batches (--probe, 20 updates)
   all         the five one after the other, in one table and one picture
+
+Grids: --grid momentum, weight-decay, batch or optimizer draws a curve for each of several values, from the same weights, and says which one Smith's method takes. The values take the place of --momentum, --weight-decay, --batch or --optimizer; --grid momentum=0.8,0.9 chooses them. No short runs follow.
 
 ",
     examples!()
@@ -151,6 +157,12 @@ pub(super) struct Sweep {
     /// Momentum falls from 0.95 to 0.85 while the rate rises, as in a one-cycle schedule (sweep and same-batch)
     #[arg(long)]
     pub cyclical_momentum: bool,
+    /// Also measure the loss of the samples held out, before every K-th step (sweep and same-batch)
+    #[arg(long, value_name = "K")]
+    pub held_out_every: Option<usize>,
+    /// A curve for each of several values of momentum, weight-decay, batch or optimizer; see Grids below
+    #[arg(long, value_name = "NAME[=V,V,...]")]
+    pub grid: Option<Grid>,
     /// When to end early: rise[=SHARE], the loss has given back that share of its fall; best[=TIMES], the smoothed loss
     /// exceeds that many times its lowest; finite, only when the loss is NaN or infinite
     #[arg(long, value_name = "RULE", default_value = "rise=0.9")]
@@ -232,13 +244,25 @@ pub(super) enum ModelName {
     Cnn,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum OptimizerName {
     Sgd,
     Momentum,
     Nesterov,
     Adam,
     Adamw,
+}
+
+impl OptimizerName {
+    pub fn typed(self) -> &'static str {
+        match self {
+            Self::Sgd => "sgd",
+            Self::Momentum => "momentum",
+            Self::Nesterov => "nesterov",
+            Self::Adam => "adam",
+            Self::Adamw => "adamw",
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -10,6 +10,7 @@ enum Ink {
     Curve,
     Raw,
     Band,
+    HeldOut,
     Chosen,
     Stop,
 }
@@ -21,7 +22,7 @@ const BLANK: Cell = (' ', Ink::Plain);
 /// Draws the curve in so many lines of at most so many columns. There are labels as far as there is room for them,
 /// and escape codes only in colour.
 pub(crate) fn draw(figure: &Figure, width: usize, height: usize, colour: bool) -> String {
-    let losses = Axis::losses(figure.points);
+    let losses = figure.losses();
     let (axis, legend) = (height >= 5, height >= 7);
     let rows = height - 2 * usize::from(axis) - usize::from(legend);
     let margin = if axis && width >= 40 { Margin::new(&losses, rows) } else { Margin::none(rows) };
@@ -120,6 +121,12 @@ impl Plot<'_> {
         for (row, line) in self.braille().into_iter().enumerate() {
             for (column, dots) in line.into_iter().enumerate().filter(|&(_, dots)| dots != 0) {
                 cells[row][column] = (char::from_u32(0x2800 + dots).unwrap_or(' '), Ink::Curve);
+            }
+        }
+        for point in self.figure.held_out {
+            let row = self.losses.place(point.loss).and_then(|share| dot(1.0 - share, self.rows));
+            if let (Some(row), Some(column)) = (row, self.column(point.lr)) {
+                cells[row][column] = ('○', Ink::HeldOut);
             }
         }
         cells
@@ -249,6 +256,9 @@ impl Plot<'_> {
         if !self.figure.band.1.is_empty() {
             entry('░', Ink::Band, &[&format!("range of {} seeds", self.figure.band.0)]);
         }
+        if !self.figure.held_out.is_empty() {
+            entry('○', Ink::HeldOut, &["held-out loss", "held out"]);
+        }
         entry('⠒', Ink::Curve, &[view::NAME]);
         entry('·', Ink::Raw, &["loss of a batch"]);
         line
@@ -270,6 +280,7 @@ fn print(line: &[Cell], width: usize, colour: bool) -> String {
             Ink::Plain => "",
             Ink::Curve => "94",
             Ink::Raw | Ink::Band => "2",
+            Ink::HeldOut => "35",
             Ink::Chosen => "33",
             Ink::Stop => "31",
         };
@@ -285,7 +296,7 @@ fn print(line: &[Cell], width: usize, colour: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finder::{Point, Refusal, Rules, Suggestion};
+    use crate::finder::{HeldOutPoint, Point, Refusal, Rules, Suggestion};
 
     /// A loss that falls, rises steeply and ends as NaN.
     fn sweep(n: usize) -> Vec<Point> {
@@ -306,9 +317,10 @@ mod tests {
         let stopped = points.last().map(|p| (p.step, "loss diverged"));
         let suggestion = Ok(&suggestion);
         let rules = &Rules::default();
-        let (verified, band) = (None, (1, &[][..]));
+        let (verified, band, held_out) = (None, (1, &[][..]), &[][..]);
         let (title, subtitle, smith) = ("", "", None);
-        let figure = Figure { title, subtitle, points, suggestion, verified, band, rules, smith, stopped };
+        let figure =
+            Figure { title, subtitle, points, suggestion, verified, band, held_out, rules, smith, stopped };
         draw(&figure, width, height, colour)
     }
 
@@ -360,12 +372,39 @@ mod tests {
     }
 
     #[test]
+    fn held_out_losses_have_their_own_sign() {
+        let points = sweep(40);
+        let held_out: Vec<_> = [0, 10, 20]
+            .map(|step| HeldOutPoint { step, lr: points[step].lr, loss: 2.0, accuracy: None })
+            .to_vec();
+        let refusal = Refusal { reason: String::new() };
+        let figure = Figure {
+            title: "",
+            subtitle: "",
+            points: &points,
+            suggestion: Err(&refusal),
+            verified: None,
+            band: (1, &[]),
+            held_out: &held_out,
+            rules: &Rules::default(),
+            smith: None,
+            stopped: None,
+        };
+        let text = draw(&figure, 100, 20, false);
+        // Three points and the legend.
+        assert_eq!(text.matches('○').count(), 4, "{text}");
+        assert!(text.contains("○ held-out loss"), "{text}");
+        assert!(draw(&figure, 100, 20, true).contains("\x1b[35m○\x1b[0m"));
+    }
+
+    #[test]
     fn a_refusal_is_named() {
         let refusal = Refusal { reason: "the loss is flat".to_string() };
         let (points, suggestion, rules) = (&sweep(30)[..], Err(&refusal), &Rules::default());
-        let (verified, band) = (None, (1, &[][..]));
+        let (verified, band, held_out) = (None, (1, &[][..]), &[][..]);
         let (title, subtitle, smith, stopped) = ("", "", None, None);
-        let figure = Figure { title, subtitle, points, suggestion, verified, band, rules, smith, stopped };
+        let figure =
+            Figure { title, subtitle, points, suggestion, verified, band, held_out, rules, smith, stopped };
         let text = draw(&figure, 80, 12, false);
         assert!(text.contains("no suggestion") && !text.contains('▲'), "{text}");
     }

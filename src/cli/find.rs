@@ -7,13 +7,13 @@ use super::plot::{self, Figure, plot};
 use super::progress::Bar;
 use super::subject::Subject;
 use super::terminal::Screen;
-use super::{cancel, file, print, view};
+use super::{cancel, file, grid, print, view};
 use crate::Gpu;
 use crate::Loss;
 use crate::finder::{
-    Curvature, CurvatureTest, MAX_STEPS, Mode, Point, RangeTest, Report, Spacing, Verification, Verify, grid,
+    self, Curvature, CurvatureTest, MAX_STEPS, Mode, Point, RangeTest, Report, Spacing, Verification, Verify,
 };
-use crate::{Control, Session, Stop};
+use crate::{Control, HeldOut, Session, Stop};
 use crate::{Error, Result};
 use std::sync::atomic::AtomicBool;
 
@@ -25,10 +25,15 @@ pub(super) fn find(args: &args::Find) -> Result<()> {
     let tests = range_tests(&args.sweep)?;
     check_momentum(args)?;
     check_files(args)?;
+    let search = grid::search(args, &tests)?;
     let cancelled = cancel::on_interrupt()?;
     let subject = Subject::new(&args.subject)?;
     cancel::check()?;
-    let found = pollster::block_on(measure(&tests, &subject, &args.output, cancelled))?;
+    if let Some(search) = &search {
+        return print(&grid::find(search, &subject, args, cancelled)?);
+    }
+    let every = args.sweep.held_out_every;
+    let found = pollster::block_on(measure(&tests, every, &subject, &args.output, cancelled))?;
     if args.sweep.mode == ModeName::All {
         let all = All { subject: &subject, modes: &found };
         all.write(&args.output)?;
@@ -71,7 +76,7 @@ fn range_test(args: &args::Sweep) -> Result<RangeTest> {
         let (from, to) = (output::typed(args.from), output::typed(args.to));
         return Err(Error::argument("to", format!("{to} is not above --from {from}; swap or widen them")));
     }
-    grid(args.from, args.to, args.steps, spacing)?;
+    finder::grid(args.from, args.to, args.steps, spacing)?;
     if !(0.0..1.0).contains(&args.smoothing) {
         return Err(Error::argument("smoothing", format!("{} is not from 0 to below 1", args.smoothing)));
     }
@@ -83,7 +88,7 @@ fn range_test(args: &args::Sweep) -> Result<RangeTest> {
 
 /// Settings that the mode would ignore are refused, and those that no mode can take.
 fn check_mode(args: &args::Sweep, modes: &[Mode]) -> Result<()> {
-    let moves = modes.iter().any(|mode| matches!(mode, Mode::Sweep | Mode::SameBatch));
+    let moves = modes.iter().copied().any(moves);
     let probes = modes.iter().any(|mode| matches!(mode, Mode::Restart | Mode::Replicas));
     let name = modes.first().map_or("", |mode| mode.name());
     if args.seeds == 0 {
@@ -95,6 +100,13 @@ fn check_mode(args: &args::Sweep, modes: &[Mode]) -> Result<()> {
     if args.cyclical_momentum && !moves {
         let detail = format!("{name} has one momentum for all rates; use sweep or same-batch");
         return Err(Error::argument("cyclical momentum", detail));
+    }
+    if args.held_out_every == Some(0) {
+        return Err(Error::argument("held out every", "0 steps; it must be at least 1"));
+    }
+    if args.held_out_every.is_some() && !moves {
+        let detail = format!("{name} starts each rate from the same weights; use sweep or same-batch");
+        return Err(Error::argument("held out every", detail));
     }
     let Some(probe) = args.probe else { return Ok(()) };
     if probe == 0 {
@@ -109,6 +121,11 @@ fn check_mode(args: &args::Sweep, modes: &[Mode]) -> Result<()> {
         return Err(Error::argument("probe", detail));
     }
     Ok(())
+}
+
+/// Do the weights move from rate to rate?
+fn moves(mode: Mode) -> bool {
+    matches!(mode, Mode::Sweep | Mode::SameBatch)
 }
 
 fn check_momentum(args: &args::Find) -> Result<()> {
@@ -141,6 +158,7 @@ fn check_files(args: &args::Find) -> Result<()> {
 /// Every test from the same weights: each puts the session back.
 async fn measure<'a>(
     tests: &[RangeTest],
+    every: Option<usize>,
     subject: &'a Subject,
     output: &args::Output,
     cancelled: &AtomicBool,
@@ -162,7 +180,12 @@ async fn measure<'a>(
         bar.name(test.mode.name());
         let mut show = |now| bar.show(now);
         let control = Control { progress: Some(&mut show), cancel: Some(cancelled) };
-        let report = test.run_with(&mut session, &subject.data, control).await?;
+        let held_out =
+            every.filter(|_| moves(test.mode)).map(|every| HeldOut { data: &subject.held_out, every });
+        let report = match held_out {
+            Some(held_out) => test.run_held_out(&mut session, &subject.data, held_out, control).await?,
+            None => test.run_with(&mut session, &subject.data, control).await?,
+        };
         let verification = match &report.suggestion {
             Ok(suggestion) if !output.no_verify => {
                 short_runs(&session, subject, suggestion.lr, &bar, cancelled).await?
@@ -229,7 +252,8 @@ impl Found<'_> {
 
     fn write(&self, args: &args::Output) -> Result<()> {
         if let Some(path) = &args.csv {
-            let rows = csv::rows(&self.report.points).map_err(|e| Error::io(path, e))?;
+            let rows = csv::rows(&[(None, &self.report.points, &self.report.held_out)])
+                .map_err(|e| Error::io(path, e))?;
             file::replace(path, &rows).map_err(|e| Error::io(path, e))?;
         }
         match &args.plot {
@@ -249,6 +273,7 @@ impl Found<'_> {
         let answer = self.with_figure(|figure| {
             text::answer(figure, &screen)
                 + &text::line(self.report.line.as_ref(), &screen)
+                + &text::held_out(self, &screen)
                 + &text::short_runs(self, &screen)
                 + &text::curvature(self.curvature.as_ref(), &screen)
                 + "\n"
@@ -269,6 +294,7 @@ impl Found<'_> {
             suggestion: report.suggestion.as_ref(),
             verified: self.winner(),
             band: (self.test.seeds, &band),
+            held_out: &report.held_out,
             rules: &report.rules,
             smith: report.smith.as_ref(),
             stopped: stopped.as_ref().map(|(step, reason)| (*step, reason.as_str())),

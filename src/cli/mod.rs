@@ -7,6 +7,7 @@ mod cancel;
 mod draw;
 mod file;
 mod find;
+mod grid;
 mod info;
 mod output;
 mod plan;

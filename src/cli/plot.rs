@@ -4,6 +4,7 @@
 //! `scale` for axes and numbers; `overlay` for several curves), `paint` turns shapes into SVG or pixels, `png` pixels into a file.
 
 mod curves;
+mod held_out;
 mod marks;
 mod overlay;
 mod page;
@@ -15,7 +16,7 @@ pub(crate) use overlay::{Layer, Overlay};
 pub(crate) use scale::{Axis, Tick, between, short};
 
 use super::file::replace;
-use crate::finder::{Point, Refusal, Rules, Smith, Suggestion};
+use crate::finder::{HeldOutPoint, Point, Refusal, Rules, Smith, Suggestion};
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -36,10 +37,18 @@ pub(crate) struct Figure<'a> {
     pub verified: Option<f64>,
     /// Number of seeds; rate, lowest and highest loss over them.
     pub band: (usize, &'a [(f64, f64, f64)]),
+    pub held_out: &'a [HeldOutPoint],
     pub rules: &'a Rules,
     pub smith: Option<&'a Smith>,
     /// The last step and the reason, if the sweep ended before its grid did.
     pub stopped: Option<(usize, &'a str)>,
+}
+
+impl Figure<'_> {
+    /// The axis of the losses, with room for the held-out ones.
+    pub fn losses(&self) -> Axis {
+        Axis::losses(self.points).reaching(held_out::fall(self.held_out).iter().map(|p| p.loss))
+    }
 }
 
 /// What kinds of picture there are.

@@ -38,7 +38,7 @@ impl Subject {
     /// # Errors
     /// A setting outside what it can be, data that cannot be read, or a model that does not fit it.
     pub fn new(args: &args::Subject) -> Result<Self> {
-        let optimizer = optimizer(args)?;
+        let optimizer = optimizer(args.optimizer, args.momentum, args.weight_decay)?;
         if let Some(clip) = args.clip.filter(|&clip| !(clip > 0.0 && clip.is_finite())) {
             return Err(Error::argument("clip", format!("{clip} is no norm to clip to; it must be above 0")));
         }
@@ -77,21 +77,25 @@ fn load(source: &Source, seed: u64) -> Result<(Dataset, Dataset)> {
     data.split(share, seed)
 }
 
-fn optimizer(args: &args::Subject) -> Result<Optimizer> {
-    if args.optimizer == OptimizerName::Sgd && args.momentum.is_some() {
+pub(super) fn optimizer(
+    name: OptimizerName,
+    momentum: Option<f64>,
+    weight_decay: Option<f64>,
+) -> Result<Optimizer> {
+    if name == OptimizerName::Sgd && momentum.is_some() {
         return Err(Error::argument("momentum", "sgd has none; add --optimizer momentum"));
     }
-    let momentum = args.momentum.unwrap_or(0.9);
+    let momentum = momentum.unwrap_or(0.9);
     if !(0.0..1.0).contains(&momentum) {
         return Err(Error::argument("momentum", format!("{momentum} is not from 0 to below 1")));
     }
-    let usual = if args.optimizer == OptimizerName::Adamw { 0.01 } else { 0.0 };
-    let weight_decay = args.weight_decay.unwrap_or(usual);
+    let usual = if name == OptimizerName::Adamw { 0.01 } else { 0.0 };
+    let weight_decay = weight_decay.unwrap_or(usual);
     if !(weight_decay >= 0.0 && weight_decay.is_finite()) {
         return Err(Error::argument("weight decay", format!("{weight_decay} is not a number from 0 on")));
     }
     let adam = Adam { beta1: momentum, weight_decay, ..Adam::default() };
-    Ok(match args.optimizer {
+    Ok(match name {
         OptimizerName::Sgd => Sgd::plain().weight_decay(weight_decay).into(),
         OptimizerName::Momentum => Sgd::momentum(momentum).weight_decay(weight_decay).into(),
         OptimizerName::Nesterov => Sgd::nesterov(momentum).weight_decay(weight_decay).into(),

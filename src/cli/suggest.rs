@@ -30,6 +30,7 @@ pub(super) fn suggest(args: &args::Suggest) -> Result<()> {
         suggestion: suggestion.as_ref(),
         verified: None,
         band: (1, &[]),
+        held_out: &[],
         rules: &rules,
         smith: smith.as_ref(),
         stopped: stopped(&curve),

@@ -9,7 +9,7 @@ mod signal;
 
 pub use adapter::{Adapter, adapters};
 pub(crate) use program::{Buffers, List, Program};
-pub(crate) use run::{Finished, Pace, Probes};
+pub(crate) use run::{Between, Finished, Pace};
 
 use crate::error::{Error, Result};
 use crate::kernel::{Access, Kernel};

@@ -22,6 +22,8 @@ pub(crate) enum List {
     Forward,
     Flush,
     Eval,
+    /// As `Eval`, inside a run: with an order, states, a schedule and a history apart from the run's own.
+    Inside,
 }
 
 /// A dispatch with everything it needs.
@@ -90,6 +92,8 @@ pub(crate) struct Program {
     pub gpu: Gpu,
     pub plan: Arc<Plan>,
     buffers: HashMap<Role, wgpu::Buffer>,
+    /// The tables of the evaluations inside a run.
+    inside: HashMap<Role, wgpu::Buffer>,
     /// Textures that mirror buffers, where the plan reads through them.
     mirrors: HashMap<Role, wgpu::Texture>,
     dims: wgpu::Buffer,
@@ -103,6 +107,7 @@ pub(crate) struct Program {
 pub(super) struct Staging {
     pub states: Vec<wgpu::Buffer>,
     pub history: Option<wgpu::Buffer>,
+    pub evaluations: Option<wgpu::Buffer>,
 }
 
 /// States that may be on their way to the host at one time: submits in flight.
@@ -152,11 +157,12 @@ impl Program {
             gpu: gpu.clone(),
             plan: Arc::new(plan),
             buffers,
+            inside: HashMap::new(),
             mirrors,
             dims,
             datasets: HashMap::new(),
             bound: HashMap::new(),
-            staging: Staging { states, history: None },
+            staging: Staging { states, history: None, evaluations: None },
         })
     }
 
@@ -204,16 +210,27 @@ impl Program {
 
     /// Makes room for a run's own tables. Replacing one drops the launches that bind it.
     async fn reserve(&mut self, role: Role, bytes: usize) -> Result<()> {
-        let bytes = bytes as u64;
-        if self.buffers.get(&role).is_some_and(|b| b.size() >= bytes) {
-            return Ok(());
+        if let Some(buffer) = self.larger(self.buffers.get(&role), role, bytes).await? {
+            self.buffers.insert(role, buffer);
+            self.bound.clear();
         }
-        let inner = self.gpu.inner.clone();
-        let usage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
-        let buffer = inner.scoped(|| inner.buffer(&role.to_string(), bytes, usage)).await?;
-        self.buffers.insert(role, buffer);
-        self.bound.clear();
         Ok(())
+    }
+
+    /// A buffer of so many bytes, where `old` has no room for them.
+    async fn larger(
+        &self,
+        old: Option<&wgpu::Buffer>,
+        role: Role,
+        bytes: usize,
+    ) -> Result<Option<wgpu::Buffer>> {
+        if old.is_some_and(|b| b.size() >= bytes as u64) {
+            return Ok(None);
+        }
+        let inner = &self.gpu.inner;
+        let state = if role == Role::State { Usage::UNIFORM } else { Usage::empty() };
+        let usage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST | state;
+        inner.scoped(|| inner.buffer(&role.to_string(), bytes as u64, usage)).await.map(Some)
     }
 
     /// Writes a run's tables and makes every launch of it: nothing is made or written after this.
@@ -246,6 +263,40 @@ impl Program {
         Ok(())
     }
 
+    /// Writes the tables of the evaluations inside a run, one state a replica with the batches of all of them as its steps,
+    /// and makes their launches. To be called after `prepare`, which may drop them.
+    pub async fn prepare_inside(&mut self, data: &Dataset, order: &[u32], states: &[State]) -> Result<()> {
+        self.upload(data).await?;
+        let rows: usize = states.iter().map(|s| s.steps as usize).sum();
+        for (role, bytes) in [
+            (Role::Order, size_of_val(order)),
+            (Role::State, MAX_REPLICAS * size_of::<State>()), // a uniform of that size
+            (Role::Schedule, rows * size_of::<Hyper>()), // never written: all zero, as an evaluation wants it
+            (Role::History, rows * size_of::<Record>()),
+        ] {
+            if let Some(buffer) = self.larger(self.inside.get(&role), role, bytes).await? {
+                self.inside.insert(role, buffer);
+                self.bound.retain(|key, _| key.0 != List::Inside);
+            }
+        }
+        self.bind(List::Inside, data.id()).await?;
+        let inner = self.gpu.inner.clone();
+        let bytes = (rows * size_of::<Record>()) as u64;
+        if self.staging.evaluations.as_ref().is_none_or(|b| b.size() < bytes) {
+            let usage = Usage::MAP_READ | Usage::COPY_DST;
+            self.staging.evaluations =
+                Some(inner.scoped(|| inner.buffer("evaluations copy", bytes, usage)).await?);
+        }
+        inner.queue.write_buffer(&self.inside[&Role::Order], 0, bytemuck::cast_slice(order));
+        inner.queue.write_buffer(&self.inside[&Role::State], 0, bytemuck::cast_slice(states));
+        Ok(())
+    }
+
+    /// What the evaluations inside a run measured, and where it is copied to.
+    pub(super) fn evaluations(&self) -> Option<(&wgpu::Buffer, &wgpu::Buffer)> {
+        self.inside.get(&Role::History).zip(self.staging.evaluations.as_ref())
+    }
+
     /// The launches of a list over a dataset.
     pub(super) fn launches(&self, list: List, data: u64) -> Arc<Vec<Launch>> {
         self.bound.get(&(list, data)).cloned().unwrap_or_default()
@@ -262,18 +313,18 @@ impl Program {
                 List::Step => i < step.len(),
                 List::Forward => i < *forward || i == *tick,
                 List::Flush => i == step.len(),
-                List::Eval => i > step.len(),
+                List::Eval | List::Inside => i > step.len(),
             };
             let uploaded = &self.datasets[&data];
             let dispatches = all(&self.plan).enumerate().filter(|(i, _)| belongs(*i));
-            Ok(dispatches.map(|(i, d)| self.launch(d, i, uploaded)).collect())
+            Ok(dispatches.map(|(i, d)| self.launch(list, d, i, uploaded)).collect())
         });
         let launches = launches.await?;
         self.bound.insert((list, data), Arc::new(launches));
         Ok(())
     }
 
-    fn launch(&self, dispatch: &Dispatch, index: usize, data: &Uploaded) -> Launch {
+    fn launch(&self, list: List, dispatch: &Dispatch, index: usize, data: &Uploaded) -> Launch {
         let inner = &self.gpu.inner;
         let source = if dispatch.reads_inputs() { data.source } else { 0 };
         let pipeline = inner.pipeline((dispatch.kernel, dispatch.loads, dispatch.act, source));
@@ -298,7 +349,7 @@ impl Program {
             let resource = match mirror {
                 Some(mirror) => wgpu::BindingResource::TextureView(mirror),
                 None => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                    buffer: self.bindable(view.role, data),
+                    buffer: self.bindable(list, view.role, data),
                     offset: 4 * view.offset as u64,
                     // In whole vectors of four, as some kernels read; the padding is there. None: the whole buffer.
                     size: wgpu::BufferSize::new(4 * view.len.next_multiple_of(4) as u64),
@@ -316,11 +367,11 @@ impl Program {
         Launch { pipeline, group, groups: dispatch.groups, refresh }
     }
 
-    fn bindable<'a>(&'a self, role: Role, data: &'a Uploaded) -> &'a wgpu::Buffer {
+    fn bindable<'a>(&'a self, list: List, role: Role, data: &'a Uploaded) -> &'a wgpu::Buffer {
         match role {
             Role::Inputs => &data.inputs,
             Role::Targets => &data.targets,
-            role => &self.buffers[&role],
+            role => self.inside.get(&role).filter(|_| list == List::Inside).unwrap_or(&self.buffers[&role]),
         }
     }
 
@@ -349,12 +400,16 @@ impl Program {
         Ok(buffers)
     }
 
-    /// Fills every replica with the only one of `other`, which has the same plan but for their number; datasets are shared.
-    pub fn adopt(&mut self, other: &Self) {
-        self.datasets.clone_from(&other.datasets);
+    /// Fills every replica with the only one of `other`, which is of the same model: its parameters, its running statistics
+    /// and, if it has the same optimizer, its `moments`. Datasets are shared.
+    pub fn adopt(&mut self, other: &Self, moments: bool) {
+        let mirrors = |program: &Self| program.plan.mirrors().contains(&Role::Inputs);
+        if mirrors(self) == mirrors(other) {
+            self.datasets.clone_from(&other.datasets);
+        }
         let mut encoder = self.gpu.inner.device.create_command_encoder(&Default::default());
         let plan = &self.plan;
-        let slots = plan.optimizer_slots as u64;
+        let slots = if moments { plan.optimizer_slots as u64 } else { 0 };
         for (role, stride, slots) in [
             (Role::Params, plan.param_arena.stride, 1),
             (Role::Moments, plan.param_arena.stride, slots),

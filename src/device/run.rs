@@ -13,11 +13,21 @@ const SUBMIT: Duration = Duration::from_millis(40);
 /// Dispatches that one submit may hold: the memory of an encoder grows with them.
 const MOST_DISPATCHES: usize = 4096;
 
-/// Puts the model back to a snapshot before every step whose number is a multiple of `period`.
+/// What happens before every step whose number is a multiple of `period`.
 #[derive(Clone, Copy)]
-pub(crate) struct Probes<'a> {
-    pub period: usize,
-    pub snapshot: &'a Buffers,
+pub(crate) enum Between<'a> {
+    Nothing,
+    /// The model is put back to a snapshot.
+    Restore {
+        period: usize,
+        snapshot: &'a Buffers,
+    },
+    /// So many batches of the dataset `data` are evaluated, into a history of their own.
+    Evaluate {
+        period: usize,
+        batches: usize,
+        data: u64,
+    },
 }
 
 /// What the caller of a run wants to hear and to say while it goes on.
@@ -36,6 +46,8 @@ pub(crate) struct Finished {
     pub states: Vec<State>,
     /// (replicas, steps)
     pub history: Vec<Record>,
+    /// (replicas, evaluations, batches), of the evaluations between steps.
+    pub evaluations: Vec<Record>,
     pub submits: usize,
     /// Times that the host waited while the device had nothing left to do.
     pub waits: usize,
@@ -54,20 +66,40 @@ struct Flight {
     submission: wgpu::SubmissionIndex,
     signal: Signal,
     slot: usize,
+    pieces: usize,
+}
+
+/// The work of a run, piece by piece: each step, and before every `period`-th the batches to evaluate.
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    step: &'a [Launch],
+    evaluation: &'a [Launch],
+    batches: usize,
+    period: usize,
     steps: usize,
+}
+
+impl<'a> Work<'a> {
+    fn pieces(&self) -> usize {
+        self.steps + self.batches * self.steps.div_ceil(self.period)
+    }
+
+    fn piece(&self, n: usize) -> &'a [Launch] {
+        if n % (self.batches + self.period) < self.batches { self.evaluation } else { self.step }
+    }
 }
 
 /// The state of one run, from the first submit to the last.
 struct Runner<'a> {
     program: &'a Program,
-    launches: &'a [Launch],
-    probes: Option<Probes<'a>>,
+    work: Work<'a>,
+    between: Between<'a>,
     flights: VecDeque<Flight>,
     next_slot: usize,
-    /// Steps in the next submit.
+    /// Pieces of work in the next submit.
     chunk: usize,
     last_landing: Option<Instant>,
-    /// Steps timed, and their time.
+    /// Pieces timed, and their time.
     timed: (usize, Duration),
     running: bool,
     /// The run's last submit is queued.
@@ -85,18 +117,26 @@ impl Program {
         list: List,
         data: u64,
         steps: usize,
-        probes: Option<Probes<'_>>,
+        between: Between<'_>,
         mut pace: Pace<'_>,
     ) -> Result<Finished> {
-        let launches = self.launches(list, data);
-        let mut runner = Runner::new(self, &launches, probes);
+        let step = self.launches(list, data);
+        let (period, batches, evaluation) = match between {
+            Between::Evaluate { period, batches, data } => {
+                (period, batches, self.launches(List::Inside, data))
+            }
+            Between::Nothing | Between::Restore { .. } => (1, 0, Default::default()),
+        };
+        let work = Work { step: &step, evaluation: &evaluation, batches, period, steps };
+        let pieces = work.pieces();
+        let mut runner = Runner::new(self, work, between);
         let start = Instant::now();
         let mut submitted = 0;
-        while submitted < steps && runner.running {
+        while submitted < pieces && runner.running {
             if (pace.cancelled)() {
                 break; // what was submitted still counts: it is waited for below
             }
-            let chunk = runner.chunk.min(steps - submitted);
+            let chunk = runner.chunk.min(pieces - submitted);
             runner.submit(chunk, submitted)?;
             submitted += chunk;
             // A slot must be free for the next submit; what else has landed is taken along.
@@ -107,8 +147,9 @@ impl Program {
         runner.finish(list, data, &mut pace).await?;
         runner.finished.wall = start.elapsed();
         let (timed, time) = runner.timed;
-        runner.finished.step =
-            if timed > 0 { time / timed as u32 } else { runner.finished.wall / steps.max(1) as u32 };
+        let (timed, time) = if timed > 0 { (timed, time) } else { (pieces.max(1), runner.finished.wall) };
+        // A step's share of the evaluations is counted with it.
+        runner.finished.step = time.mul_f64(pieces as f64 / (timed * steps.max(1)) as f64);
         runner.finished.cancelled = (pace.cancelled)();
         Ok(std::mem::take(&mut runner.finished))
     }
@@ -124,11 +165,11 @@ impl Drop for Runner<'_> {
 }
 
 impl<'a> Runner<'a> {
-    fn new(program: &'a Program, launches: &'a [Launch], probes: Option<Probes<'a>>) -> Self {
+    fn new(program: &'a Program, work: Work<'a>, between: Between<'a>) -> Self {
         Self {
             program,
-            launches,
-            probes,
+            work,
+            between,
             flights: VecDeque::with_capacity(IN_FLIGHT),
             next_slot: 0,
             chunk: 2,
@@ -140,10 +181,11 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn encode(&mut self, encoder: &mut wgpu::CommandEncoder, launches: &[Launch], times: usize) {
+    fn encode<'l>(&mut self, encoder: &mut wgpu::CommandEncoder, launches: impl Iterator<Item = &'l Launch>) {
         let start = Instant::now();
         let mut pass = encoder.begin_compute_pass(&Default::default()).forget_lifetime();
-        for launch in std::iter::repeat_n(launches, times).flatten() {
+        for launch in launches {
+            self.finished.dispatches += 1;
             if !launch.refresh.is_empty() {
                 drop(pass); // a copy has no place inside a pass
                 launch.refresh.iter().for_each(|copy| copy.record(encoder));
@@ -156,35 +198,32 @@ impl<'a> Runner<'a> {
         }
         drop(pass);
         self.finished.encode += start.elapsed();
-        self.finished.dispatches += times * launches.len();
     }
 
-    /// Records `steps` steps from step `first` on and a copy of the states, and hands them to the device.
-    fn submit(&mut self, steps: usize, first: usize) -> Result<()> {
+    /// Records `pieces` pieces of work from piece `first` on and a copy of the states, and hands them to the device.
+    fn submit(&mut self, pieces: usize, first: usize) -> Result<()> {
         let inner = &self.program.gpu.inner;
         let mut encoder = inner.device.create_command_encoder(&Default::default());
         if first == 0 {
             encoder.clear_buffer(self.program.buffer(Role::History), 0, None);
         }
-        match self.probes {
-            None => self.encode(&mut encoder, self.launches, steps),
-            Some(Probes { period, snapshot }) => {
-                let mut at = first;
-                while at < first + steps {
-                    if at > 0 && at.is_multiple_of(period) {
-                        self.program.record_restore(snapshot, &mut encoder);
-                    }
-                    let next = (at + 1).next_multiple_of(period).min(first + steps);
-                    self.encode(&mut encoder, self.launches, next - at);
-                    at = next;
+        let (mut at, end, work) = (first, first + pieces, self.work);
+        while at < end {
+            let mut next = end;
+            if let Between::Restore { period, snapshot } = self.between {
+                if at > 0 && at.is_multiple_of(period) {
+                    self.program.record_restore(snapshot, &mut encoder);
                 }
+                next = end.min((at + 1).next_multiple_of(period));
             }
+            self.encode(&mut encoder, (at..next).flat_map(|n| work.piece(n)));
+            at = next;
         }
         let slot = self.next_slot;
         let copy = &self.program.staging.states[slot];
         encoder.copy_buffer_to_buffer(self.program.buffer(Role::State), 0, copy, 0, copy.size());
         let submission = inner.queue.submit([encoder.finish()]);
-        self.flights.push_back(Flight { submission, signal: Signal::map(copy), slot, steps });
+        self.flights.push_back(Flight { submission, signal: Signal::map(copy), slot, pieces });
         self.next_slot = (slot + 1) % IN_FLIGHT;
         self.finished.submits += 1;
         Ok(())
@@ -207,9 +246,9 @@ impl<'a> Runner<'a> {
         let now = Instant::now();
         if let Some(last) = self.last_landing {
             let time = now - last;
-            self.timed = (self.timed.0 + flight.steps, self.timed.1 + time);
-            let fits = (SUBMIT.as_secs_f64() * flight.steps as f64 / time.as_secs_f64().max(1e-6)) as usize;
-            let most = (MOST_DISPATCHES / self.launches.len().max(1)).max(1);
+            self.timed = (self.timed.0 + flight.pieces, self.timed.1 + time);
+            let fits = (SUBMIT.as_secs_f64() * flight.pieces as f64 / time.as_secs_f64().max(1e-6)) as usize;
+            let most = (MOST_DISPATCHES / self.work.step.len().max(1)).max(1);
             self.chunk = fits.clamp(1, (4 * self.chunk).min(most));
         }
         self.last_landing = Some(now);
@@ -234,21 +273,30 @@ impl<'a> Runner<'a> {
         let mut encoder = inner.device.create_command_encoder(&Default::default());
         if list == List::Step {
             let flush = self.program.launches(List::Flush, data);
-            self.encode(&mut encoder, &flush, 1);
+            self.encode(&mut encoder, flush.iter());
         }
         let Some(copy) = &self.program.staging.history else {
             return Err(Error::Device { detail: "a run was not prepared".into() });
         };
         let history = self.program.buffer(Role::History);
         encoder.copy_buffer_to_buffer(history, 0, copy, 0, copy.size().min(history.size()));
+        let evaluations = self.program.evaluations().filter(|_| self.work.batches > 0);
+        if let Some((records, copy)) = evaluations {
+            encoder.copy_buffer_to_buffer(records, 0, copy, 0, copy.size().min(records.size()));
+        }
         let submission = inner.queue.submit([encoder.finish()]);
         self.finished.submits += 1;
         self.closing = true;
         self.drain(pace).await?;
         // Not before: the callback may panic, and the copy would stay mapped.
         let signal = Signal::map(copy);
-        self.finished.waits += usize::from(inner.wait(Some(submission), &signal).await?);
+        let second = evaluations.map(|(_, copy)| (copy, Signal::map(copy)));
+        self.finished.waits += usize::from(inner.wait(Some(submission.clone()), &signal).await?);
         self.finished.history = mapped(copy)?;
+        if let Some((copy, signal)) = second {
+            self.finished.waits += usize::from(inner.wait(Some(submission), &signal).await?);
+            self.finished.evaluations = mapped(copy)?;
+        }
         Ok(())
     }
 }

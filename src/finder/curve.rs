@@ -1,12 +1,15 @@
 //! The curves of the modes: which batches and which weights each rate is measured on.
 
 use super::line::{Line, line};
-use super::{Mode, Point, RangeTest};
+use super::{HeldOutPoint, Mode, Point, RangeTest};
 use crate::data::Dataset;
 use crate::data::order::{batch_order, epochs, same_batch_order};
 use crate::error::Result;
+use crate::optim::Optimizer;
 use crate::schedule::Schedule;
-use crate::session::{Control, Cost, History, Measured, Outcome, Run, Session, Stop, StopReason};
+use crate::session::{
+    Control, Cost, Evaluation, HeldOut, History, Measured, Outcome, Run, Session, Stop, StopReason,
+};
 use std::time::Duration;
 
 /// What a mode measured.
@@ -19,7 +22,14 @@ pub(super) struct Curve {
     pub epochs: f64,
     /// Lowest and highest loss of each point over the seeds, if there were several.
     pub spread: Vec<(f64, f64)>,
+    pub held_out: Vec<HeldOutPoint>,
     pub line: Option<Line>,
+}
+
+impl Curve {
+    pub fn new(points: Vec<Point>, stopped: Option<(usize, StopReason)>, cost: Cost) -> Self {
+        Self { points, stopped, cost, epochs: 0.0, spread: Vec::new(), held_out: Vec::new(), line: None }
+    }
 }
 
 /// Runs a mode. The session may be left changed: the caller restores it.
@@ -28,11 +38,14 @@ pub(super) async fn curve(
     rates: &[f64],
     session: &mut Session,
     data: &Dataset,
+    held_out: Option<HeldOut<'_>>,
     control: Control<'_>,
 ) -> Result<Curve> {
     match test.mode {
-        Mode::Sweep | Mode::SameBatch if test.seeds > 1 => seeds(test, rates, session, data, control).await,
-        Mode::Sweep | Mode::SameBatch => sweep(test, rates, session, data, control).await,
+        Mode::Sweep | Mode::SameBatch if test.seeds > 1 => {
+            seeds(test, rates, session, data, held_out, control).await
+        }
+        Mode::Sweep | Mode::SameBatch => sweep(test, rates, session, data, held_out, control).await,
         Mode::Restart => restart(test, rates, session, data, control).await,
         Mode::Replicas => replicas(test, rates, session, data, control).await,
         Mode::Frozen => line(test, rates, session, data, control).await,
@@ -52,13 +65,39 @@ pub(super) fn point(step: usize, lr: f64, momentum: f64, m: &Measured) -> Point 
     }
 }
 
+fn held_out_points(schedule: &Schedule, history: &History) -> Vec<HeldOutPoint> {
+    let point = |&(step, e): &(usize, Evaluation)| HeldOutPoint {
+        step,
+        lr: schedule.lr[step],
+        loss: e.loss,
+        accuracy: e.accuracy,
+    };
+    history.held_out.iter().map(point).collect()
+}
+
 fn points(schedule: &Schedule, history: &History) -> Vec<Point> {
     let rows = schedule.lr.iter().zip(&schedule.momentum).zip(&history.steps).enumerate();
     rows.map(|(step, ((&lr, &momentum), m))| point(step, lr, momentum, m)).collect()
 }
 
+/// The curve of a sweep, or of one of several side by side.
+pub(super) fn swept(
+    test: &RangeTest,
+    data: &Dataset,
+    batch: usize,
+    schedule: &Schedule,
+    history: &History,
+    cost: Cost,
+) -> Curve {
+    Curve {
+        epochs: passes(test, data, batch, history.steps.len()),
+        held_out: held_out_points(schedule, history),
+        ..Curve::new(points(schedule, history), history.stopped, cost)
+    }
+}
+
 /// The batches of a sweep, and how often it goes through the dataset in `steps` steps.
-fn order(test: &RangeTest, data: &Dataset, batch: usize, seed: u64) -> Result<Vec<u32>> {
+pub(super) fn order(test: &RangeTest, data: &Dataset, batch: usize, seed: u64) -> Result<Vec<u32>> {
     match test.mode {
         Mode::SameBatch => same_batch_order(data.len(), batch, test.steps, seed),
         _ => batch_order(data.len(), batch, test.steps, seed),
@@ -70,8 +109,8 @@ fn passes(test: &RangeTest, data: &Dataset, batch: usize, steps: usize) -> f64 {
 }
 
 /// The rates, and the momentum that goes with each: falling while the rate rises, where the test asks for it.
-fn schedule(test: &RangeTest, rates: &[f64], session: &Session) -> Schedule {
-    let mut schedule = Schedule::rates(rates.to_vec(), session.optimizer());
+pub(super) fn schedule(test: &RangeTest, rates: &[f64], optimizer: &Optimizer) -> Schedule {
+    let mut schedule = Schedule::rates(rates.to_vec(), optimizer);
     if let Some((from, to)) = test.momentum {
         let last = (rates.len() - 1).max(1) as f64;
         for (i, momentum) in schedule.momentum.iter_mut().enumerate() {
@@ -86,22 +125,15 @@ async fn sweep(
     rates: &[f64],
     session: &mut Session,
     data: &Dataset,
+    held_out: Option<HeldOut<'_>>,
     control: Control<'_>,
 ) -> Result<Curve> {
     let batch = session.options().batch;
     let order = order(test, data, batch, test.seed(session))?;
-    let schedules = [schedule(test, rates, session)];
+    let schedules = [schedule(test, rates, session.optimizer())];
     let run = Run { schedules: &schedules, order: &order, beta: test.beta, stop: test.stop };
-    let Outcome { histories, cost } = session.run(data, &run, control).await?;
-    let history = &histories[0];
-    Ok(Curve {
-        points: points(&schedules[0], history),
-        stopped: history.stopped,
-        cost,
-        epochs: passes(test, data, batch, history.steps.len()),
-        spread: Vec::new(),
-        line: None,
-    })
+    let Outcome { histories, cost } = session.run_watching(data, &run, held_out, control).await?;
+    Ok(swept(test, data, batch, &schedules[0], &histories[0], cost))
 }
 
 /// The sweep over several batch orders at once, each on its own copy of the model: the mean curve and its spread. It
@@ -111,6 +143,7 @@ async fn seeds(
     rates: &[f64],
     session: &Session,
     data: &Dataset,
+    held_out: Option<HeldOut<'_>>,
     control: Control<'_>,
 ) -> Result<Curve> {
     let batch = session.options().batch;
@@ -119,24 +152,36 @@ async fn seeds(
         orders.extend(order(test, data, batch, test.seed(session).wrapping_add(i))?);
     }
     let mut copies = session.replicate(test.seeds).await?;
-    let schedules = [schedule(test, rates, session)];
+    let schedules = [schedule(test, rates, session.optimizer())];
     let run = Run { schedules: &schedules, order: &orders, beta: test.beta, stop: test.stop };
-    let Outcome { histories, cost } = copies.run(data, &run, control).await?;
+    let Outcome { histories, cost } = copies.run_watching(data, &run, held_out, control).await?;
     let Some(first) = histories.iter().min_by_key(|h| h.steps.len()) else { unreachable!("a seed at least") };
     let each: Vec<Vec<Point>> = histories.iter().map(|h| points(&schedules[0], h)).collect();
     let steps = first.steps.len();
     let column = |step: usize| each.iter().map(move |points| points[step]);
     let losses = |step: usize| column(step).map(|p| p.loss);
+    let points = (0..steps).map(|step| mean(&column(step).collect::<Vec<_>>())).collect();
+    let held_out: Vec<_> = histories.iter().map(|h| held_out_points(&schedules[0], h)).collect();
     Ok(Curve {
-        points: (0..steps).map(|step| mean(&column(step).collect::<Vec<_>>())).collect(),
-        stopped: first.stopped,
-        cost,
         epochs: passes(test, data, batch, steps),
         spread: (0..steps)
             .map(|s| (losses(s).fold(f64::INFINITY, f64::min), losses(s).fold(f64::NEG_INFINITY, f64::max)))
             .collect(),
-        line: None,
+        held_out: mean_held_out(&held_out, steps),
+        ..Curve::new(points, first.stopped, cost)
     })
+}
+
+/// Before the first `steps` steps, as far as all copies have them.
+fn mean_held_out(copies: &[Vec<HeldOutPoint>], steps: usize) -> Vec<HeldOutPoint> {
+    let n = copies.len() as f64;
+    let count = copies.iter().map(Vec::len).min().unwrap_or(0);
+    let mean = |i: usize| HeldOutPoint {
+        loss: copies.iter().map(|c| c[i].loss).sum::<f64>() / n,
+        accuracy: copies.iter().map(|c| c[i].accuracy).sum::<Option<f64>>().map(|sum| sum / n),
+        ..copies[0][i]
+    };
+    (0..count).map(mean).take_while(|p| p.step < steps).collect()
 }
 
 fn mean(points: &[Point]) -> Point {
@@ -178,14 +223,7 @@ async fn restart(
     let mut points: Vec<Point> =
         rates.iter().zip(measured).enumerate().map(|(i, (&lr, m))| point(i, lr, momentum, m)).collect();
     smooth(&mut points, test.beta);
-    Ok(Curve {
-        points,
-        stopped: history.stopped.map(|(step, reason)| (step / period, reason)),
-        cost,
-        epochs: 0.0,
-        spread: Vec::new(),
-        line: None,
-    })
+    Ok(Curve::new(points, history.stopped.map(|(step, reason)| (step / period, reason)), cost))
 }
 
 /// Each rate trains its own copy on the same batches, all at once, as far as memory goes.
@@ -226,7 +264,7 @@ async fn replicas(
         }
     }
     smooth(&mut points, test.beta);
-    Ok(Curve { points, stopped, cost: total(&costs), epochs: 0.0, spread: Vec::new(), line: None })
+    Ok(Curve::new(points, stopped, total(&costs)))
 }
 
 /// How many copies are trained at once: 8 at first, then more for as long as that makes a copy cheaper.

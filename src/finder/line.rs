@@ -104,7 +104,7 @@ pub(super) async fn line(
     let stopped = (points.len() < rates.len()).then_some((points.len(), StopReason::LossNotFinite));
     smooth(&mut points, test.beta);
     let line = read(initial, slope, &points);
-    Ok(Curve { points, stopped, cost: total(&costs), epochs: 0.0, spread: Vec::new(), line: Some(line) })
+    Ok(Curve { line: Some(line), ..Curve::new(points, stopped, total(&costs)) })
 }
 
 /// What the losses along the line say.

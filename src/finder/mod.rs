@@ -3,6 +3,7 @@
 mod curvature;
 mod curve;
 mod grid;
+mod grid_search;
 mod line;
 mod range_test;
 mod report;
@@ -14,11 +15,12 @@ mod verify;
 
 pub use curvature::{Curvature, CurvatureTest};
 pub use grid::{MAX_STEPS, Spacing, grid};
+pub use grid_search::{Choice, GridReport, GridSearch, Member, Vary};
 pub use line::Line;
 pub use range_test::{Mode, RangeTest};
-pub use report::{Point, Refusal, Report, Rules, Smith, Suggestion};
+pub use report::{HeldOutPoint, Point, Refusal, Report, Rules, Smith, Suggestion};
 pub use rules::{min_gradient, minimum, rules, slide, steep, valley};
 pub use smith::smith;
 pub use smooth::{Fit, ewa, ewa_seeded, local_linear};
-pub use suggest::{RULE, half_width_of, suggest};
+pub use suggest::{Lowest, RULE, half_width_of, lowest, suggest};
 pub use verify::{Verification, Verified, Verify};

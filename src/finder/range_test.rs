@@ -1,10 +1,10 @@
 //! The range test itself: snapshot, sweep the rate, restore, read the curve.
 
-use super::curve::curve;
+use super::curve::{Curve, curve};
 use super::{Point, Report, Spacing, grid, rules, smith, suggest};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::session::{Control, Session, Snapshot, Stop};
+use crate::session::{Control, HeldOut, Session, Snapshot, Stop};
 
 /// Which question a range test asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -120,38 +120,83 @@ impl RangeTest {
         data: &Dataset,
         control: Control<'_>,
     ) -> Result<Report> {
-        let rates = grid(self.from, self.to, self.steps, self.spacing)?;
-        self.check(session)?;
+        self.measure(session, data, None, control).await
+    }
+
+    /// As [`run_with`](Self::run_with), and on the way the loss over held-out data at every so many rates, in
+    /// [`Report::held_out`]: it tells a rate that learns from one that learns its batches by heart. The rest of the report has
+    /// the bits that it has without. For the modes whose weights move from rate to rate, [`Mode::Sweep`] and [`Mode::SameBatch`].
+    ///
+    /// # Errors
+    /// As [`run_with`](Self::run_with), another mode, or held-out data that does not fit. The session is restored then too.
+    pub async fn run_held_out(
+        &self,
+        session: &mut Session,
+        data: &Dataset,
+        held_out: HeldOut<'_>,
+        control: Control<'_>,
+    ) -> Result<Report> {
+        self.measure(session, data, Some(held_out), control).await
+    }
+
+    pub(super) async fn measure(
+        &self,
+        session: &mut Session,
+        data: &Dataset,
+        held_out: Option<HeldOut<'_>>,
+        control: Control<'_>,
+    ) -> Result<Report> {
+        let rates = self.check(session, held_out)?;
         let before = if self.verify_restore { Some(session.fingerprint().await?) } else { None };
         let snapshot = session.snapshot().await?;
         let restoring = Restoring { session, snapshot };
-        let measured = curve(self, &rates, restoring.session, data, control).await?;
+        let measured = curve(self, &rates, restoring.session, data, held_out, control).await?;
         drop(restoring);
         let after = if self.verify_restore { Some(session.fingerprint().await?) } else { None };
+        Ok(self.report(&rates, measured, session, before.zip(after)))
+    }
 
+    /// Reads a curve.
+    pub(super) fn report(
+        &self,
+        rates: &[f64],
+        measured: Curve,
+        session: &Session,
+        fingerprints: Option<(u64, u64)>,
+    ) -> Report {
         let column = |f: fn(&Point) -> f64| measured.points.iter().map(f).collect::<Vec<f64>>();
         let (loss, smoothed) = (column(|p| p.loss), column(|p| p.smoothed));
         let accuracy: Option<Vec<f64>> = measured.points.iter().map(|p| p.accuracy).collect();
         // A last loss that ended the run is no point.
         let finite = loss.iter().take_while(|l| l.is_finite()).count();
         // The rules see the whole grid: a curve shorter than it ended by divergence.
-        Ok(Report {
+        Report {
             mode: self.mode,
-            suggestion: suggest(&rates, &loss),
-            rules: rules(&rates, &loss, &smoothed),
-            smith: smith(&rates, accuracy.as_deref(), &loss),
+            suggestion: suggest(rates, &loss),
+            rules: rules(rates, &loss, &smoothed),
+            smith: smith(rates, accuracy.as_deref(), &loss),
             points: measured.points.into_iter().take(finite).collect(),
             spread: measured.spread.into_iter().take(finite).collect(),
+            held_out: measured.held_out.into_iter().take_while(|p| p.step < finite).collect(),
             line: measured.line,
             stopped: measured.stopped,
-            fingerprints: before.zip(after),
+            fingerprints,
             epochs: measured.epochs,
             adapter: session.gpu().adapter().clone(),
             cost: measured.cost,
-        })
+        }
     }
 
-    fn check(&self, session: &Session) -> Result<()> {
+    /// The rates, where nothing is wrong with the settings.
+    pub(super) fn check(&self, session: &Session, held_out: Option<HeldOut<'_>>) -> Result<Vec<f64>> {
+        let rates = grid(self.from, self.to, self.steps, self.spacing)?;
+        if held_out.is_some() && !matches!(self.mode, Mode::Sweep | Mode::SameBatch) {
+            let detail = format!(
+                "{} starts each rate from the same weights, and has no loss to follow; use sweep or same-batch",
+                self.mode.name()
+            );
+            return Err(Error::argument("held out every", detail));
+        }
         if session.options().replicas != 1 {
             let detail = format!(
                 "a session of {}; a range test makes its own copies of one",
@@ -170,7 +215,7 @@ impl RangeTest {
             Some((a, b)) if !((0.0..1.0).contains(&a) && (0.0..1.0).contains(&b)) => {
                 Err(Error::argument("momentum", format!("from {a} to {b}; both must be from 0 to below 1")))
             }
-            _ => Ok(()),
+            _ => Ok(rates),
         }
     }
 

@@ -13,6 +13,9 @@ pub struct Report {
     pub points: Vec<Point>,
     /// Lowest and highest loss of each point over the seeds; empty for one seed.
     pub spread: Vec<(f64, f64)>,
+    /// Loss over held-out data at some of the points, in order, the first among them; empty if there was none. Ends before the
+    /// first that is not finite. The suggestion does not use it.
+    pub held_out: Vec<HeldOutPoint>,
     /// What the frozen mode reads off its line; `None` in other modes.
     pub line: Option<Line>,
     /// Our rule's answer.
@@ -59,6 +62,20 @@ pub struct Point {
     pub grad_norm: Option<f64>,
     /// Momentum (SGD) or beta1 (Adam) of the step's update.
     pub momentum: f64,
+}
+
+/// What the model was worth on held-out data at a step of a sweep, *before* its update: at the weights that the step's own
+/// loss is of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HeldOutPoint {
+    /// Index of the step.
+    pub step: usize,
+    /// Learning rate of the step's update.
+    pub lr: f64,
+    /// Mean loss over all held-out samples; over several seeds, their mean.
+    pub loss: f64,
+    /// Share of them classified rightly, 0 to 1; `None` for a regression.
+    pub accuracy: Option<f64>,
 }
 
 /// A rate, the interval of rates that the curve cannot tell from it, and why it was chosen.

@@ -68,6 +68,24 @@ pub fn suggest(lr: &[f64], loss: &[f64]) -> Result<Suggestion, Refusal> {
     Ok(Suggestion { lr: rate, low: low.exp(), high: high.exp(), score: fall.score, rule: RULE, reason })
 }
 
+/// The lowest point of a curve's fit, and where the curve starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lowest {
+    /// Level of the start: mean loss of the first tenth.
+    pub start: f64,
+    /// Rate at which the fit is lowest.
+    pub lr: f64,
+    /// The fit there.
+    pub loss: f64,
+}
+
+/// The lowest point of the fit that [`suggest`] reads, also where it sees no clear fall; `None` for a curve that has no fit.
+pub fn lowest(lr: &[f64], loss: &[f64]) -> Option<Lowest> {
+    let curve = Curve::new(lr, loss).ok()?;
+    let (at, fit) = curve.lowest()?;
+    Some(Lowest { start: curve.raw(curve.level), lr: curve.x[at].exp(), loss: curve.raw(fit.value) })
+}
+
 /// A curve made ready: losses cut off above the start, in units of their spread around the start's median.
 struct Curve {
     /// `ln lr` of every point.
@@ -123,12 +141,15 @@ impl Curve {
         Ok(Self { x, loss, fits, level, count, noise: noise / scale, offset, scale, diverged })
     }
 
+    /// By the upper bound, and not the value: at the ends of the curve the fit is less sure.
+    fn lowest(&self) -> Option<(usize, &Fit)> {
+        let bound = |fit: &Fit| fit.value + self.noise * fit.value_error;
+        self.fits.iter().enumerate().min_by(|a, b| bound(a.1).total_cmp(&bound(b.1)))
+    }
+
     /// The fall, or a refusal where there is none to speak of.
     fn fall(&self) -> Result<Fall, Refusal> {
-        // The upper bound, and not the value: at the ends of the curve the fit is less sure.
-        let bound = |fit: &Fit| fit.value + self.noise * fit.value_error;
-        let lowest = self.fits.iter().enumerate().min_by(|a, b| bound(a.1).total_cmp(&bound(b.1)));
-        let Some((lowest, fit)) = lowest else { return Err(flat(self.offset)) };
+        let Some((lowest, fit)) = self.lowest() else { return Err(flat(self.offset)) };
         // Pooled over the whole way: a few points at the bottom would not tell the noise well.
         let strays = pseudo_residuals(&self.x, &self.loss);
         let strays = strays.split_at(strays.len().min(lowest.max(8))).0;

@@ -4,16 +4,16 @@ mod outcome;
 mod read;
 mod request;
 
-use outcome::{evaluation, history};
+use outcome::{evaluation, evaluations, history};
 
 pub use outcome::{Cost, Evaluation, History, KernelTime, Measured, Outcome, StopReason};
 pub use read::Tensor;
-pub use request::{Control, Progress, Run, Stop};
+pub use request::{Control, HeldOut, Progress, Run, Stop};
 
 use crate::compile::{Options, compile};
 use crate::data::Dataset;
 use crate::data::order::sequential_order;
-use crate::device::{Buffers, Finished, Gpu, List, Pace, Probes, Program};
+use crate::device::{Between, Buffers, Finished, Gpu, List, Pace, Program};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::layout::{MAX_REPLICAS, Role, State};
@@ -116,17 +116,28 @@ impl Session {
             );
             return Err(Error::argument("replicas", detail));
         }
-        let options = self.options.replicas(replicas);
-        let plan = compile(&self.model, self.loss, &self.optimizer, &options)?;
+        self.copy(self.optimizer, self.options.replicas(replicas), true).await
+    }
+
+    /// A session of this one's model, weights, statistics and step count, under another optimizer or with other batches. With
+    /// `same`, the optimizer may differ in momentum and decay alone, and its state goes along; else it begins anew.
+    pub(crate) async fn sibling(&self, optimizer: Optimizer, batch: usize, same: bool) -> Result<Self> {
+        self.copy(optimizer, Options { batch, ..self.options }, same).await
+    }
+
+    async fn copy(&self, optimizer: Optimizer, options: Options, same: bool) -> Result<Self> {
+        let plan = compile(&self.model, self.loss, &optimizer, &options)?;
         let mut program = Program::new(self.gpu(), plan).await?;
-        program.adopt(&self.program);
+        program.adopt(&self.program, same);
+        let Counters { steps, past } = self.counters[0];
+        let counters = Counters { steps, past: if same { past } else { Past::NONE } };
         Ok(Self {
             program,
             model: self.model.clone(),
             loss: self.loss,
-            optimizer: self.optimizer,
+            optimizer,
             options,
-            counters: vec![self.counters[0]; replicas],
+            counters: vec![counters; options.replicas],
         })
     }
 
@@ -192,11 +203,63 @@ impl Session {
     /// The run does not fit the session, the device failed, or [`Error::Cancelled`]. The weights, and the count of their steps,
     /// are then those of the last step that ran: take a [`snapshot`](Self::snapshot) to go back.
     pub async fn run(&mut self, data: &Dataset, run: &Run<'_>, control: Control<'_>) -> Result<Outcome> {
+        self.run_watching(data, run, None, control).await
+    }
+
+    /// As [`run`](Self::run), and on the way the loss over data that is held out: before every so many steps, at the weights
+    /// of that moment, with the bits of [`evaluate`](Self::evaluate), without a host wait. The run itself gives the bits that
+    /// it gives without.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), held-out data that does not fit the model, or evaluations before every 0 steps or of more rows
+    /// than a run can order.
+    pub async fn run_held_out(
+        &mut self,
+        data: &Dataset,
+        run: &Run<'_>,
+        held_out: HeldOut<'_>,
+        control: Control<'_>,
+    ) -> Result<Outcome> {
+        self.run_watching(data, run, Some(held_out), control).await
+    }
+
+    pub(crate) async fn run_watching(
+        &mut self,
+        data: &Dataset,
+        run: &Run<'_>,
+        held_out: Option<HeldOut<'_>>,
+        control: Control<'_>,
+    ) -> Result<Outcome> {
         let steps = self.check_run(data, run)?;
         self.prepare(List::Step, data, run, steps, None).await?;
-        let finished = self.drive(List::Step, data, steps, None, control).await?;
+        let between = match held_out {
+            None => Between::Nothing,
+            Some(held_out) => self.prepare_inside(held_out, steps).await?,
+        };
+        let finished = self.drive(List::Step, data, steps, between, control).await?;
         self.count(&finished.states, run.schedules);
-        self.outcome(&finished, steps, self.program.plan.step.len())
+        let mut outcome = self.outcome(&finished, steps, self.program.plan.step.len())?;
+        if let Between::Evaluate { period, batches, .. } = between {
+            let each = finished.evaluations.chunks(batches * steps.div_ceil(period));
+            for (history, records) in outcome.histories.iter_mut().zip(each) {
+                history.held_out = evaluations(records, batches, period, history.steps.len());
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Writes the order and the states of the evaluations inside a run, and makes their launches. Each goes through the same
+    /// batches; a replica's state counts the batches of all of them.
+    async fn prepare_inside(&mut self, held_out: HeldOut<'_>, steps: usize) -> Result<Between<'static>> {
+        let HeldOut { data, every } = held_out;
+        let times = self.check_held_out(held_out, steps)?;
+        let order = sequential_order(data.len(), self.options.batch);
+        let batches = order.len() / self.options.batch;
+        let all = times * batches;
+        let state = |r| State { schedule_base: (r * all) as u32, ..self.state(r, all, data) };
+        let states: Vec<State> = (0..self.options.replicas).map(state).collect();
+        self.program.prepare_inside(data, &order.repeat(times), &states).await?;
+        Ok(Between::Evaluate { period: every, batches, data: data.id() })
     }
 
     /// As [`run`](Self::run), with the model put back to where the run began before every `period`-th step, on the device:
@@ -218,8 +281,8 @@ impl Session {
         let steps = self.check_run(data, run)?;
         self.prepare(List::Step, data, run, steps, Some(period)).await?;
         let snapshot = &self.program.snapshot().await?;
-        let probes = Some(Probes { period, snapshot });
-        let finished = self.drive(List::Step, data, steps, probes, control).await;
+        let between = Between::Restore { period, snapshot };
+        let finished = self.drive(List::Step, data, steps, between, control).await;
         self.program.restore(snapshot);
         self.outcome(&finished?, steps, self.program.plan.step.len())
     }
@@ -233,7 +296,7 @@ impl Session {
         let steps = self.check_run(data, run)?;
         self.prepare(List::Forward, data, run, steps, None).await?;
         self.forget_norms();
-        let finished = self.drive(List::Forward, data, steps, None, control).await?;
+        let finished = self.drive(List::Forward, data, steps, Between::Nothing, control).await?;
         let mut outcome = self.outcome(&finished, steps, self.program.plan.forward + 1)?;
         let measured = outcome.histories.iter_mut().flat_map(|h| &mut h.steps);
         measured.for_each(|m| m.grad_norm = None);
@@ -303,7 +366,7 @@ impl Session {
         list: List,
         data: &Dataset,
         steps: usize,
-        probes: Option<Probes<'_>>,
+        between: Between<'_>,
         control: Control<'_>,
     ) -> Result<Finished> {
         let mut progress = control.progress;
@@ -315,7 +378,7 @@ impl Session {
         };
         let cancelled = || control.cancel.is_some_and(|c| c.load(Ordering::Relaxed));
         let pace = Pace { progress: &mut tell, cancelled: &cancelled };
-        self.program.run(list, data.id(), steps, probes, pace).await
+        self.program.run(list, data.id(), steps, between, pace).await
     }
 
     /// Moves the host's counters on by what the device did.
@@ -365,7 +428,7 @@ impl Session {
         let state = |r| State { schedule_base: (r * steps) as u32, ..self.state(r, steps, data) };
         let states: Vec<State> = (0..replicas).map(state).collect();
         self.program.prepare(List::Eval, data, &order, &schedule, &states).await?;
-        let finished = self.drive(List::Eval, data, steps, None, Control::default()).await?;
+        let finished = self.drive(List::Eval, data, steps, Between::Nothing, Control::default()).await?;
         Ok((0..replicas).map(|r| evaluation(&finished.history[r * steps..][..steps])).collect())
     }
 
@@ -386,7 +449,7 @@ impl Session {
             let state = |r| State { schedule_base: r as u32, ..self.state(r, 1, data) };
             let states: Vec<State> = (0..replicas).map(state).collect();
             self.program.prepare(List::Eval, data, rows, &schedule, &states).await?;
-            self.drive(List::Eval, data, 1, None, Control::default()).await?;
+            self.drive(List::Eval, data, 1, Between::Nothing, Control::default()).await?;
             let words = self.program.read(plan.output_view.role).await?;
             let start = plan.output_view.offset + replica * plan.output_stride;
             outputs.extend(words[start..start + batch * plan.outputs].iter().map(|w| f32::from_bits(*w)));

@@ -28,6 +28,9 @@ pub struct History {
     pub steps: Vec<Measured>,
     /// The step at which the run ended early, and why. The update of that step was not made.
     pub stopped: Option<(usize, StopReason)>,
+    /// Loss and accuracy over the held-out data, each with the step before whose update they were measured: at the weights that
+    /// the step's own loss is of. Up to the first that is not finite. Empty without [`HeldOut`](super::HeldOut).
+    pub held_out: Vec<(usize, Evaluation)>,
 }
 
 /// What a run cost.
@@ -123,7 +126,22 @@ pub(super) fn history(finished: &Finished, replica: usize, steps: usize) -> Hist
         2 => Some(StopReason::GradientNotFinite),
         _ => Some(StopReason::Diverged),
     };
-    History { steps: ran.map(measured).collect(), stopped: reason.map(|r| (state.stop_step as usize, r)) }
+    History {
+        steps: ran.map(measured).collect(),
+        stopped: reason.map(|r| (state.stop_step as usize, r)),
+        held_out: Vec::new(),
+    }
+}
+
+/// The evaluations of one replica inside a run of which `ran` steps ran, one before every `period`-th.
+pub(super) fn evaluations(
+    records: &[Record],
+    batches: usize,
+    period: usize,
+    ran: usize,
+) -> Vec<(usize, Evaluation)> {
+    let all = (0..ran).step_by(period).zip(records.chunks(batches).map(evaluation));
+    all.take_while(|(_, e)| e.loss.is_finite()).collect()
 }
 
 pub(super) fn evaluation(records: &[Record]) -> Evaluation {

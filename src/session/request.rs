@@ -7,6 +7,9 @@ use crate::ops::{Loss, dims_text};
 use crate::schedule::Schedule;
 use std::sync::atomic::AtomicBool;
 
+/// Rows that the evaluations inside a run may read in all: their order is made ahead, as the run's own.
+const MOST_ROWS: usize = 1 << 28;
+
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
@@ -40,6 +43,19 @@ pub struct Run<'a> {
     pub beta: f64,
     /// When to end early.
     pub stop: Stop,
+}
+
+/// Data that a run does not train on, and how often its loss is measured there.
+///
+/// Batch normalisation uses its running statistics, and dropout is off, as in [`Session::evaluate`]: the loss is what the model
+/// would be worth if training ended there, and does not depend on how the data is cut into batches. In a model that has not been
+/// trained yet, the first measurements also show the statistics settle.
+#[derive(Clone, Copy, Debug)]
+pub struct HeldOut<'a> {
+    /// All of it is measured each time: a few hundred samples are enough.
+    pub data: &'a Dataset,
+    /// Before every so many steps, the first included.
+    pub every: usize,
 }
 
 /// When a run ends before its schedule does. A loss or gradient that is not finite always ends it.
@@ -114,6 +130,25 @@ impl Session {
             return Err(Error::argument("beta", detail));
         }
         Ok(steps)
+    }
+
+    /// How often the held-out data is measured in so many steps.
+    pub(super) fn check_held_out(&self, held_out: HeldOut<'_>, steps: usize) -> Result<usize> {
+        let HeldOut { data, every } = held_out;
+        self.check_data(data)?;
+        if every == 0 {
+            return Err(Error::argument("held out every", "0 steps; it must be at least 1"));
+        }
+        let times = steps.div_ceil(every);
+        let rows = times.saturating_mul(data.len().next_multiple_of(self.options.batch));
+        if rows.saturating_mul(self.options.replicas) > MOST_ROWS {
+            let detail = format!(
+                "{times} times {} samples are too many to order ahead; measure less often, or hold out fewer",
+                data.len()
+            );
+            return Err(Error::argument("held out every", detail));
+        }
+        Ok(times)
     }
 
     pub(super) fn check_replica(&self, replica: usize) -> Result<()> {

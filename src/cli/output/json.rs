@@ -1,8 +1,12 @@
 //! Results as one JSON object. What there is not is null, and so is a number that is not finite.
 
+pub(in crate::cli) mod grid;
+
 use super::Row;
 use crate::cli::find;
-use crate::finder::{self, Line, Refusal, Rules, Smith, Spacing, Suggestion, Verification, Verified};
+use crate::finder::{
+    self, HeldOutPoint, Line, Refusal, Rules, Smith, Spacing, Suggestion, Verification, Verified,
+};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -93,6 +97,8 @@ pub(in crate::cli) struct Found<'a> {
     history: Vec<Row>,
     /// Lowest and highest loss of each step over the seeds.
     spread: Option<Vec<(f64, f64)>>,
+    /// Only with --held-out-every.
+    held_out: Option<Vec<HeldOutRow>>,
     #[serde(flatten)]
     answer: Answer<'a>,
     verification: Option<VerificationRow>,
@@ -135,6 +141,21 @@ struct VerifiedRow {
     lr: f64,
     loss: Option<f64>,
     accuracy: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct HeldOutRow {
+    step: usize,
+    lr: f64,
+    loss: f64,
+    accuracy: Option<f64>,
+}
+
+impl HeldOutRow {
+    fn all(points: &[HeldOutPoint]) -> Option<Vec<Self>> {
+        let row = |p: &HeldOutPoint| Self { step: p.step, lr: p.lr, loss: p.loss, accuracy: p.accuracy };
+        (!points.is_empty()).then(|| points.iter().map(row).collect())
+    }
 }
 
 #[derive(Serialize)]
@@ -195,6 +216,7 @@ impl<'a> Found<'a> {
             smoothing: test.beta,
             history: report.points.iter().map(Row::from).collect(),
             spread: Some(report.spread.clone()).filter(|spread| !spread.is_empty()),
+            held_out: HeldOutRow::all(&report.held_out),
             answer: Answer::new(&report.suggestion, &report.rules, report.smith),
             verification: verification.as_ref().map(VerificationRow::from),
             curvature: found.curvature.map(|c| CurvatureRow {

@@ -1,5 +1,7 @@
 //! Results for a person.
 
+pub(in crate::cli) mod grid;
+
 use super::{grouped, named};
 use crate::cli::all::All;
 use crate::cli::draw::draw;
@@ -106,6 +108,22 @@ pub(in crate::cli) fn line(line: Option<&Line>, screen: &Screen) -> String {
         text += &entry(name, &value, screen);
     }
     text + &entry("note", ONE_STEP, screen)
+}
+
+/// Where the held-out loss was lowest; nothing where it was not measured.
+pub(in crate::cli) fn held_out(found: &Found, screen: &Screen) -> String {
+    let points = &found.report.held_out;
+    let Some(lowest) = points.iter().min_by(|a, b| a.loss.total_cmp(&b.loss)) else { return String::new() };
+    let accuracy = lowest.accuracy.map(|share| format!(", accuracy {:.1} %", 100.0 * share));
+    let samples = grouped(found.subject.held_out.len());
+    let value = format!(
+        "loss lowest at {:.2e}, {:.3}{}; measured at {} rates on {samples} samples, before their updates",
+        lowest.lr,
+        lowest.loss,
+        accuracy.unwrap_or_default(),
+        points.len()
+    );
+    "\n".to_string() + &entry("held out", &value, screen)
 }
 
 /// What the short runs came to, rate by rate, and which one won.

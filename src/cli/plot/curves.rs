@@ -1,10 +1,10 @@
 //! The measured curves: loss and accuracy, as they were and smoothed.
 
 use super::super::view;
-use super::Figure;
-use super::page::{ACCURACY, CHOSEN, Frame, INK, LOSS, line_to, pale, text_at};
+use super::page::{ACCURACY, CHOSEN, Frame, HELD_OUT, INK, LOSS, line_to, pale, text_at};
 use super::paint::{Anchor, Colour, Shape, Spot, measure};
 use super::scale::{between, centred, drawable};
+use super::{Figure, held_out};
 
 /// Draws the points first, so that the lines lie on all of them.
 pub(super) fn curves(shapes: &mut Vec<Shape>, figure: &Figure, frame: &Frame) {
@@ -105,12 +105,15 @@ pub(super) fn legend(shapes: &mut Vec<Shape>, figure: &Figure, (mut x, y): Spot)
     let mut entry = |symbol: &dyn Fn(f64) -> Shape, text: &str| {
         shapes.push(symbol(x));
         shapes.push(text_at((x + 29.0, y), text.to_string(), 12.0, INK, Anchor::Start));
-        x += 29.0 + measure(text, 12.0) + 24.0;
+        x += 29.0 + measure(text, 12.0) + 20.0;
     };
     let dot = |x: f64| Shape::Dot { at: (x + 11.0, middle), radius: 2.4, colour: pale(LOSS, 0.4) };
     let (seeds, band) = figure.band;
     entry(&dot, if band.is_empty() { "loss of a batch" } else { "mean loss" });
     entry(&|x| stroke(x, 2.6, LOSS), view::NAME);
+    if !figure.held_out.is_empty() {
+        entry(&|x| held_out::square((x + 11.0, middle), HELD_OUT), held_out::NAME);
+    }
     if figure.points.iter().any(|p| p.accuracy.is_some_and(drawable)) {
         entry(&|x| stroke(x, 1.5, ACCURACY), "accuracy, smoothed");
     }

@@ -1,12 +1,13 @@
 //! Several curves on the same axes, each in its colour, with a row for each answer.
 
 use super::curves::{dots, lines};
+use super::held_out;
 use super::marks::{ROW, SMALL};
 use super::page::{self, BOTTOM, Frame, GREY, HEIGHT, INK, LEFT, WHITE, WIDTH};
 use super::page::{fit, line_to, pale, text_at};
 use super::paint::{Anchor, Colour, Shape, Spot, measure};
 use super::scale::{Axis, drawable, short};
-use crate::finder::{Point, Suggestion};
+use crate::finder::{HeldOutPoint, Point, Suggestion};
 
 /// From the palette of Okabe and Ito, in an order that sets neighbours apart.
 const COLOURS: [Colour; 6] =
@@ -24,6 +25,7 @@ pub(crate) struct Layer<'a> {
     pub name: &'a str,
     /// `smoothed` is the line.
     pub points: &'a [Point],
+    pub held_out: &'a [HeldOutPoint],
     pub suggestion: Option<&'a Suggestion>,
     /// The rate that short runs chose.
     pub verified: Option<f64>,
@@ -48,6 +50,7 @@ pub(super) fn page(overlay: &Overlay) -> Vec<Shape> {
     for (layer, &colour) in overlay.layers.iter().zip(COLOURS.iter().cycle()) {
         let fit = layer.points.iter().map(|p| Some((frame.x(p.lr)?, frame.y(p.smoothed)?)));
         lines(&mut shapes, &frame, fit, 2.2, colour);
+        held_out::curve(&mut shapes, layer.held_out, &frame, colour);
     }
     page::axes(&mut shapes, &frame, INK, false);
     for (row, (layer, &colour)) in overlay.layers.iter().zip(COLOURS.iter().cycle()).enumerate() {
@@ -65,6 +68,8 @@ fn axes(overlay: &Overlay) -> (Axis, Axis) {
         high: a.high.max(b.high),
         log: false,
     });
+    let held_out = overlay.layers.iter().flat_map(|layer| held_out::fall(layer.held_out));
+    let losses = losses.map(|axis| axis.reaching(held_out.map(|p| p.loss)));
     (Axis::rates(&all), losses.unwrap_or_else(|| Axis::losses(&all)))
 }
 
@@ -82,6 +87,11 @@ fn header(shapes: &mut Vec<Shape>, overlay: &Overlay, right: f64) -> f64 {
     for (layer, &colour) in overlay.layers.iter().zip(COLOURS.iter().cycle()) {
         shapes.push(line_to((x, middle), (x + 22.0, middle), 2.6, colour));
         x = text(shapes, x + 28.0, layer.name);
+    }
+    if overlay.layers.iter().any(|layer| !layer.held_out.is_empty()) {
+        shapes.push(line_to((x, middle), (x + 22.0, middle), 1.3, GREY));
+        shapes.push(held_out::square((x + 11.0, middle), GREY));
+        x = text(shapes, x + 28.0, held_out::NAME);
     }
     shapes.push(line_to((x, middle), (x + 22.0, middle), 1.5, GREY));
     shapes.push(line_to((x + 11.0, middle - 5.0), (x + 11.0, middle + 5.0), 2.4, GREY));

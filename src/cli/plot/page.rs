@@ -2,7 +2,7 @@
 
 use super::paint::{Anchor, Colour, Label, Shape, Spot, measure};
 use super::scale::{Axis, drawable};
-use super::{Figure, curves, marks};
+use super::{Figure, curves, held_out, marks};
 
 /// The size of the page; SVG units, and half of the PNG's pixels.
 pub(super) const SIZE: (u32, u32) = (1000, 620);
@@ -18,6 +18,7 @@ pub(super) const LOSS: Colour = (0, 114, 178);
 pub(super) const ACCURACY: Colour = (0, 158, 115);
 pub(super) const CHOSEN: Colour = (213, 94, 0);
 pub(super) const SMITH: Colour = (204, 121, 167);
+pub(super) const HELD_OUT: Colour = (230, 159, 0);
 pub(super) const INK: Colour = (34, 34, 34);
 pub(super) const GREY: Colour = (95, 95, 95);
 const RULE: Colour = (232, 232, 232);
@@ -67,13 +68,14 @@ pub(super) fn page(figure: &Figure) -> Vec<Shape> {
     // The name of the stop stands to the right of its line, where no step went.
     let room = if figure.stopped.is_some() { 0.04 } else { 0.015 };
     let rates = Axis::rates(figure.points).padded(0.015, room);
-    let frame = Frame { left: LEFT, right, top, bottom: BOTTOM, rates, losses: Axis::losses(figure.points) };
+    let frame = Frame { left: LEFT, right, top, bottom: BOTTOM, rates, losses: figure.losses() };
 
     marks::stripes(&mut shapes, figure, &frame, &tracks, header);
     marks::interval(&mut shapes, figure, &frame, header);
     curves::band(&mut shapes, figure, &frame);
     grid(&mut shapes, &frame);
     curves::curves(&mut shapes, figure, &frame);
+    held_out::held_out(&mut shapes, figure, &frame);
     axes(&mut shapes, &frame, LOSS, accuracy);
     marks::stop(&mut shapes, figure, &frame);
     marks::suggestion(&mut shapes, figure, &frame, header);

@@ -63,6 +63,16 @@ impl Axis {
         Self { low, high, log: false }
     }
 
+    /// The same axis with room for other values, as far as that leaves the axis half of the length.
+    pub fn reaching(self, values: impl Iterator<Item = f64>) -> Self {
+        let Some((low, high)) = bounds(values.filter(|&v| drawable(v))) else { return self };
+        let span = self.high - self.low;
+        let lower = (low - 0.04 * span).max(self.low - 0.5 * span);
+        let lower = if self.low >= 0.0 && low >= 0.0 { lower.max(0.0) } else { lower };
+        let higher = (high + 0.04 * span).min(self.high + 0.5 * span);
+        Self { low: self.low.min(lower), high: self.high.max(higher), ..self }
+    }
+
     /// The same axis with room at the ends, in shares of its length.
     pub fn padded(self, before: f64, after: f64) -> Self {
         let length = if self.log { (self.high / self.low).ln() } else { self.high - self.low };

@@ -13,6 +13,7 @@ struct Case {
     stopped: Option<(usize, &'static str)>,
     verified: Option<f64>,
     band: Vec<(f64, f64, f64)>,
+    held_out: Vec<HeldOutPoint>,
 }
 
 impl Case {
@@ -24,6 +25,7 @@ impl Case {
             suggestion: self.suggestion.as_ref(),
             verified: self.verified,
             band: (3, &self.band),
+            held_out: &self.held_out,
             rules: &self.rules,
             smith: self.smith.as_ref(),
             stopped: self.stopped,
@@ -64,13 +66,29 @@ fn digits() -> Case {
         stopped: Some((99, "loss diverged")),
         verified: Some(4e-3),
         band: sweep(100, 1e-7, 10.0).iter().map(|p| (p.lr, p.loss - 0.1, p.loss + 0.1)).collect(),
+        held_out: held_out(7),
     }
 }
 
 fn refused(points: Vec<Point>) -> Case {
     let reason = "the loss never falls; use more steps & a <larger> batch".to_string();
     let (suggestion, rules) = (Err(Refusal { reason }), Rules::default());
-    Case { points, suggestion, rules, smith: None, stopped: None, verified: None, band: Vec::new() }
+    Case {
+        points,
+        suggestion,
+        rules,
+        smith: None,
+        stopped: None,
+        verified: None,
+        band: Vec::new(),
+        held_out: Vec::new(),
+    }
+}
+
+/// Of every so many points of a sweep.
+fn held_out(every: usize) -> Vec<HeldOutPoint> {
+    let points = sweep(100, 1e-7, 10.0).into_iter().step_by(every);
+    points.map(|p| HeldOutPoint { step: p.step, lr: p.lr, loss: p.loss - 0.8, accuracy: None }).collect()
 }
 
 /// An empty folder that goes away with the test.
@@ -112,6 +130,7 @@ fn an_svg_says_everything_in_text() {
         "stopped: loss diverged (step 99)",
         "verified",
         "range of 3 seeds",
+        "held-out loss",
         "fastai valley",
         "fastai minimum",
         "min gradient",
@@ -138,6 +157,19 @@ fn a_refusal_has_its_reason_and_no_line() {
     let case = refused(sweep(100, 1e-7, 10.0));
     let lines = page(&case.figure()).into_iter().filter(|s| matches!(s, Shape::Line { colour: CHOSEN, .. }));
     assert_eq!(lines.count(), 0);
+}
+
+#[test]
+fn every_held_out_loss_has_a_square_in_the_frame() {
+    let case = digits();
+    let is_square = |s: &&Shape| matches!(s, Shape::Box { colour: page::HELD_OUT, .. });
+    let squares = |case: &Case| page(&case.figure()).iter().filter(is_square).count();
+    let finite = case.held_out.iter().filter(|p| p.loss.is_finite()).count();
+    // One in the legend. The lowest, 0.8 below the losses, would be out of an axis made for these alone.
+    assert!((finite - 1..=finite + 1).contains(&squares(&case)), "{} of {finite}", squares(&case));
+    let low = case.held_out.iter().map(|p| p.loss).fold(f64::INFINITY, f64::min);
+    assert!(case.figure().losses().low <= low && Axis::losses(&case.points).low > low);
+    assert_eq!(squares(&Case { held_out: Vec::new(), ..digits() }), 0);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 // Softmax cross-entropy from logits, forward and backward in one pass.
 //   loss[b] = log(sum_k exp(z[b,k] - m)) + m - z[b,label],  m = max_k z[b,k]
-//   dz[b,k] = (exp(z[b,k] - m) / sum - [k == label]) / B
+//   dz[b,k] = (exp(z[b,k] - m) / sum - [k == label]) / samples
 //   rows[b] = (loss, 1 right | 0 wrong | -1 no such row);  right: the first largest logit is the label
 // Launch: one invocation a row, flat; z the replica. A row whose order entry is NO_ROW gets no gradient.
 #import state
@@ -11,6 +11,7 @@ struct Dims {
     k: u32,   // classes
     rz: u32,  // words from one replica to the next: z and dz
     rr: u32,  // rows
+    samples: u32,  // rows that the loss is the mean of: B, times the micro-batches of a step
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -29,7 +30,7 @@ fn cross_entropy(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocatio
         return;
     }
     let base = r * dims.rz + b * dims.k;
-    let sample = order[state[r].order_base + state[r].step * dims.b + b];
+    let sample = order[state[r].order_base + state[r].batch * dims.b + b];
     if sample == NO_ROW {
         for (var k = 0u; k < dims.k; k++) {
             dz[base + k] = 0.0;
@@ -50,7 +51,7 @@ fn cross_entropy(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocatio
     for (var k = 0u; k < dims.k; k++) {
         sum += exp(z[base + k] - m);
     }
-    let scale = 1.0 / f32(dims.b);
+    let scale = 1.0 / f32(dims.samples);
     for (var k = 0u; k < dims.k; k++) {
         let p = exp(z[base + k] - m) / sum;
         dz[base + k] = (p - select(0.0, 1.0, k == label)) * scale;

@@ -5,6 +5,8 @@
 // The gradient norm comes from the partial sums in norms: of this step where they are computed before the update
 // (clipping), else of the step before, written by its update and filed one row late (dims.norm_lag).
 // With dims.flush 1, once after the last step: files the last norm, nothing else.
+// A step of several micro-batches has a tick for each. All but the last (dims.micro 1) leave the sums of their rows in the
+// step's record, which counts as no step yet; the last takes them up, and is the tick described above.
 // Launch: one workgroup of 64; z the replica.
 #import state
 #import reduce
@@ -19,6 +21,8 @@ struct Dims {
     norm_lag: u32,
     has_norm: u32,
     flush: u32,
+    batches: u32, // micro-batches of a step
+    micro: u32,
 }
 
 struct Hyper {
@@ -119,6 +123,21 @@ fn tick(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
         return;
     }
 
+    if dims.batches > 1u {
+        let record = history[at]; // zero before the step's first micro-batch
+        sums += vec4<f32>(record.loss, record.accuracy, f32(record.count), record.smoothed);
+    }
+    if dims.micro == 1u {
+        history[at].loss = sums.x;
+        history[at].accuracy = sums.y;
+        history[at].count = u32(sums.z);
+        history[at].smoothed = sums.w;
+        s.batch += 1u;
+        s.rng_step += 1u;
+        states[r] = s;
+        return;
+    }
+
     let loss = sums.x / sums.z;
     let hyper = schedule[at];
     s.ewa = s.beta * s.ewa + (1.0 - s.beta) * loss;
@@ -154,9 +173,10 @@ fn tick(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
         s.clip = min(1.0, s.max_norm / (norm + 1e-6));
     }
     s.step = t + 1u;
+    s.batch += 1u;
     s.rng_step += 1u;
     if s.period > 0u && s.step % s.period == 0u {
-        s.rng_step -= s.period; // the next probe draws what this one drew
+        s.rng_step -= s.period * dims.batches; // the next probe draws what this one drew
     }
     states[r] = s;
 }

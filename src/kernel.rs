@@ -97,6 +97,8 @@ kernels! {
     Adam "adam" "update" [
         1 "state" Uniform, 2 "blocks" Load, 3 "grads" Load, 4 "params" Write, 5 "moments" Write, 6 "norms" Write,
         7 "params_mirror" Mirror, 8 "moments_mirror" Mirror]
+    Accumulate "accumulate" "accumulate" [
+        1 "state" Uniform, 2 "blocks" Load, 3 "grads" Write, 7 "grads_mirror" Mirror]
     GradNorm "grad_norm" "update" [2 "blocks" Load, 3 "grads" Load, 6 "norms" Write]
 }
 

@@ -136,7 +136,8 @@ pub(crate) struct State {
     pub correction2: f32,
     pub clip: f32,
     pub period: u32,
-    pub pad: [u32; 4],
+    pub batch: u32,
+    pub pad: [u32; 3],
 }
 
 /// Twin of `struct Hyper` in `shaders/tick.wgsl`: what update `t` uses.

@@ -28,7 +28,7 @@ impl Training {
     /// # Errors
     /// No epoch, a batch larger than the dataset, a run that does not fit the session, a failing device, or a cancel.
     pub async fn run(&self, session: &mut Session, data: &Dataset, control: Control<'_>) -> Result<Outcome> {
-        let batch = session.options().batch;
+        let batch = session.options().effective_batch();
         let steps = self.epochs * (data.len() / batch);
         if self.epochs == 0 {
             return Err(Error::argument("epochs", "0 trains nothing; it must be at least 1"));

@@ -196,6 +196,10 @@ fn every_setting_is_used() {
     );
     assert_eq!((&found["batch"], &found["seed"], &found["clip"]), (&32.into(), &9.into(), &1.0.into()));
     assert_eq!(found["history"][0]["momentum"], 0.8);
+    let parts = find("--batch 16 --accumulate 4");
+    assert_eq!((&parts["batch"], &parts["accumulate"]), (&16.into(), &4.into()));
+    let loss = |found: &Value| found["history"][11]["loss"].as_f64().unwrap();
+    assert!((loss(&parts) - loss(&find("--batch 64"))).abs() < 1e-4, "4 times 16 is 64");
     let linear = find("--spacing linear --from 0 --to 0.11 --stop finite --optimizer sgd");
     assert_eq!(linear["history"].as_array().map(Vec::len), Some(12));
     assert!((linear["history"][1]["lr"].as_f64().unwrap() - 0.01).abs() < 1e-12);
@@ -599,7 +603,13 @@ fn wrong_usage_is_refused_before_anything_runs() {
     folder.refused("find --to -1", 2, "--to: -1 is not above --from 1e-7");
     folder.refused("find --from nan", 2, "--from: NaN is not a learning rate");
     folder.refused("find --from 0", 2, "--from: 0 cannot start an exponential range");
-    folder.refused("find --batch 0", 2, "--batch: is 0");
+    folder.refused("find --batch 0", 2, "--batch: 0 is not");
+    folder.refused("find --accumulate 0", 2, "--accumulate: 0 micro-batches");
+    folder.refused(
+        "find --accumulate 40",
+        2,
+        "--accumulate: 40 batches of 64 are 2560 samples, the dataset has 1437",
+    );
     folder.refused("find --batch 5000", 2, "--batch: 5000 is larger than the dataset (1437 samples)");
     folder.refused("find --momentum 1", 2, "--momentum: 1 is not");
     folder.refused("find --optimizer sgd --momentum 0.5", 2, "--momentum: sgd has none");
@@ -695,6 +705,11 @@ fn a_plan_needs_no_device() {
     assert!(
         plan("plan --data moons --optimizer adam --replicas 3 --batch 8")
             .contains("Adam, batch 8, 3 replicas")
+    );
+    let parts = plan("plan --batch 16 --accumulate 4");
+    assert!(
+        parts.contains("batch 16 x 4\none step of 4 micro-batches: ") && parts.contains("accumulate"),
+        "{parts}"
     );
 }
 

@@ -53,7 +53,7 @@ pub fn regression(shape: &[usize], inputs: Vec<f32>, values: Vec<f32>, width: us
 #[track_caller]
 pub fn train(session: &mut Session, data: &Dataset, rates: &[f64]) -> Outcome {
     let first = session.steps_done();
-    let order = rows_in_turn(data, session.options().batch, first..first + rates.len());
+    let order = rows_in_turn(data, session.options().effective_batch(), first..first + rates.len());
     let schedules = [Schedule::rates(rates.to_vec(), session.optimizer())];
     let run = Run { schedules: &schedules, order: &order, beta: 0.98, stop: Stop::NotFinite };
     block(session.run(data, &run, Control::default())).unwrap()

@@ -91,7 +91,7 @@ impl Setup {
         }
     }
 
-    /// The layers and kernels that [`everything`] has not.
+    /// The layers and kernels that [`everything`] has not, two micro-batches a step.
     fn the_rest() -> Self {
         let features = Sequential::image(2, 8, 8).avg_pool(2).conv2d(4, 3).activation(Activation::Gelu);
         let features = features.residual(|f| f.conv2d(4, 3).activation(Activation::Tanh)).avg_pool(2);
@@ -100,7 +100,7 @@ impl Setup {
             loss: Loss::MeanSquaredError,
             optimizer: Adam::w(0.01).into(),
             // Eleven rows are six slices of two, the last half empty: behind it, for rows of 64, stands the next replica.
-            options: Options::batch(11).seed(5).clip(0.5),
+            options: Options::batch(11).accumulate(2).seed(5).clip(0.5),
             data: regression(&[2, 8, 8], fill(33 * 128, 1, 1.0), fill(33 * 64, 2, 1.0), 64),
         }
     }
@@ -109,7 +109,7 @@ impl Setup {
     fn run(&self, rates: &[Vec<f64>]) -> (Session, Vec<History>) {
         let options = self.options.replicas(rates.len());
         let mut session = session(&self.model, self.loss, self.optimizer, options);
-        let order = rows_in_turn(&self.data, self.options.batch, 0..rates[0].len());
+        let order = rows_in_turn(&self.data, self.options.effective_batch(), 0..rates[0].len());
         let schedules: Vec<_> = rates.iter().map(|lr| Schedule::rates(lr.clone(), &self.optimizer)).collect();
         let run = Run { schedules: &schedules, order: &order, beta: 0.98, stop: Stop::NotFinite };
         let outcome = block(session.run(&self.data, &run, Control::default())).unwrap();

@@ -1,5 +1,6 @@
 //! One integration-test binary, one shared device.
 
+mod accumulation;
 mod adopt;
 mod architecture;
 mod cli;

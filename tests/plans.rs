@@ -33,6 +33,14 @@ fn of_an_mlp_that_is_mirrored() {
     assert_plan(model, Sgd::momentum(0.9), Options::batch(16).profile(Profile::Mirrored), MIRRORED_MLP);
 }
 
+/// With accumulation: what carries a micro-batch into the next, and one slice more of each gradient.
+#[test]
+fn of_a_linear_layer_that_accumulates() {
+    let model = Sequential::features(20).linear(4).build().unwrap();
+    let options = Options::batch(16).accumulate(4).profile(Profile::Mirrored);
+    assert_plan(model, Sgd::momentum(0.9), options, ACCUMULATED);
+}
+
 /// For a GPU: tiles in workgroup memory, and more slices.
 #[test]
 fn of_a_cnn_that_is_tiled() {
@@ -98,6 +106,46 @@ one batch of an evaluation: 5 dispatches
 
 115.89 kFLOP and 147.46 kB a step; 1285 parameters
 memory: params 5.89 kB, moments 5.89 kB, buffers 0 B, grads 47.10 kB, norms 256 B, blocks 512 B, acts0 3.07 kB, acts1 3.84 kB = 66.56 kB
+";
+
+const ACCUMULATED: &str = "
+20 -> 4, cross_entropy, SGD momentum 0.9, batch 16 x 4
+one step of 4 micro-batches: 20 dispatches; of the last one: 5
+  #  kernel                 workgroups      FLOP     bytes  layer
+  0  linear_broadcast            1x1x1    2.56 k      592   linear 1: 20 -> 4
+     state=state order=order x=inputs w=params[0+192] y=acts0[0+64]
+     mirrored first: params[0+192]
+  1  cross_entropy               1x1x1      320       640   loss and its gradient, 4 classes
+     state=state order=order labels=targets z=acts0[0+64] dz=acts1[0+64] rows=acts1[4096+32]
+  2  linear_dw_broadcast          1x1x8    2.56 k    6.40 k  linear 1: 20 -> 4, 8 slices
+     state=state order=order x=inputs dy=acts1[0+64] dw=grads[0+1024] dbias=grads[1152+512]
+     mirrored first: acts1[0+64]
+  3  tick                        1x1x1       34       384   mean loss, stop test, history
+     states=state rows=acts1[4096+32] norms=norms schedule=schedule history=history
+  4  sgd                         1x1x1    2.30 k   10.29 k  SGD momentum 0.9
+     state=state blocks=blocks grads=grads[0+1728] params=params[0+192] moments=moments norms=norms params_mirror=params[0+192] moments_mirror=moments
+     mirrored first: grads[0+1728] moments
+
+the others: the first 3 of these, then
+  #  kernel                 workgroups      FLOP     bytes  layer
+  0  accumulate                  1x1x1    1.73 k   13.87 k  the step's gradient so far
+     state=state blocks=blocks grads=grads[0+1728] grads_mirror=grads[0+1728]
+     mirrored first: grads[0+1728]
+  1  tick                        1x1x1       32       384   sum of the losses so far
+     states=state rows=acts1[4096+32] norms=norms schedule=schedule history=history
+
+one batch of an evaluation: 3 dispatches
+  #  kernel                 workgroups      FLOP     bytes  layer
+  0  linear_broadcast            1x1x1    2.56 k      592   linear 1: 20 -> 4
+     state=state order=order x=inputs w=params[0+192] y=acts0[0+64]
+     mirrored first: params[0+192]
+  1  cross_entropy               1x1x1      320       640   loss and its gradient, 4 classes
+     state=state order=order labels=targets z=acts0[0+64] dz=acts1[0+64] rows=acts1[4096+32]
+  2  tick                        1x1x1       32       384   mean loss, stop test, history
+     states=state rows=acts1[4096+32] norms=norms schedule=schedule history=history
+
+29.38 kFLOP and 83.97 kB a step; 84 parameters
+memory: params 16.38 kB, moments 16.38 kB, buffers 0 B, grads 16.38 kB, norms 16.38 kB, blocks 16.38 kB, acts0 16.38 kB, acts1 32.77 kB = 131.07 kB
 ";
 
 const CNN: &str = "

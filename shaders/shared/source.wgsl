@@ -8,7 +8,7 @@ fn source_row(r: u32, b: u32, features: u32) -> u32 {
     if SOURCE == 0u {
         return r * dims.rx + b * features;
     }
-    let row = order[state[r].order_base + state[r].step * dims.b + b];
+    let row = order[state[r].order_base + state[r].batch * dims.b + b];
     return select(row, 0u, row == NO_ROW) * features;
 }
 

@@ -13,7 +13,7 @@ struct State {
     // where its data is
     order_base: u32,    // first entry of this replica's batch order
     schedule_base: u32, // first row of this replica's schedule
-    rng_step: u32,      // steps taken in the model's life: keys dropout
+    rng_step: u32,      // micro-batches seen in the model's life: keys dropout
     seed: u32,
     scale: f32, // x = raw * scale + shift, for a dataset
     shift: f32,
@@ -37,7 +37,7 @@ struct State {
     correction2: f32, // 1 - beta2^t
     clip: f32,        // factor on the gradient
     period: u32,    // steps after which the model is put back to where the run began; 0 never
-    pad1: u32,
+    batch: u32,     // index of the micro-batch under way, over all steps: a step is of one or more
     pad2: u32,
     pad3: u32,
     pad4: u32,

@@ -59,7 +59,7 @@ pub(super) async fn step(gpu: &Gpu, model: Model, data: &Dataset, effort: Effort
         data: data.name().into(),
         batch: BATCH,
         parameters: session.plan().parameters(),
-        dispatches: session.plan().step.len(),
+        dispatches: session.plan().launches(),
         ms: stat(|c| c.step, 1e3),
         encode_us: stat(|c| c.encode_per_dispatch, 1e6),
         kernels,

@@ -125,6 +125,9 @@ pub(super) struct Subject {
     /// Samples in a batch
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub batch: usize,
+    /// Batches whose gradients make up one step: an effective batch of N times --batch
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub accumulate: usize,
     /// Seed of the starting weights, the batches and the generated points
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,

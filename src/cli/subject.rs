@@ -39,12 +39,18 @@ impl Subject {
     /// A setting outside what it can be, data that cannot be read, or a model that does not fit it.
     pub fn new(args: &args::Subject) -> Result<Self> {
         let optimizer = optimizer(args.optimizer, args.momentum, args.weight_decay)?;
-        if let Some(clip) = args.clip.filter(|&clip| !(clip > 0.0 && clip.is_finite())) {
-            return Err(Error::argument("clip", format!("{clip} is no norm to clip to; it must be above 0")));
-        }
+        let options = Options { clip: args.clip, ..Options::batch(args.batch).seed(args.seed) };
+        let options = options.accumulate(args.accumulate);
+        options.check()?;
         let (data, held_out) = load(&args.data, args.seed)?;
-        // One batch is enough to hear that it is too large, before a GPU is looked for.
-        batch_order(data.len(), args.batch, 1, args.seed)?;
+        let (rows, samples) = (options.effective_batch(), data.len());
+        if options.accumulate > 1 && rows > samples {
+            let (n, batch) = (options.accumulate, options.batch);
+            let detail = format!("{n} batches of {batch} are {rows} samples, the dataset has {samples}");
+            return Err(Error::argument("accumulate", detail));
+        }
+        // One step is enough to hear that it is too large, before a GPU is looked for.
+        batch_order(data.len(), options.effective_batch(), 1, args.seed)?;
         let points = data.shape().len() == 1;
         let name = args.model.unwrap_or(if points { ModelName::Mlp } else { ModelName::Cnn });
         let classes = data.classes().unwrap_or(1);
@@ -52,7 +58,6 @@ impl Subject {
             ModelName::Mlp => (mlp(data.shape(), classes)?, "mlp"),
             ModelName::Cnn => (cnn(data.shape(), classes)?, "cnn"),
         };
-        let options = Options { clip: args.clip, ..Options::batch(args.batch).seed(args.seed) };
         Ok(Self { data, held_out, data_name: args.data.name(), model, model_name, optimizer, options })
     }
 
@@ -60,7 +65,9 @@ impl Subject {
     pub fn title(&self) -> String {
         let (model, data, optimizer) = (self.model_name.to_uppercase(), self.data_name, self.optimizer);
         let clip = self.options.clip.map(|c| format!(", clipped to {c}")).unwrap_or_default();
-        format!("{model} on {data}, {optimizer}{clip}, batch {}", self.options.batch)
+        let Options { batch, accumulate, .. } = self.options;
+        let times = if accumulate > 1 { format!(" x {accumulate}") } else { String::new() };
+        format!("{model} on {data}, {optimizer}{clip}, batch {batch}{times}")
     }
 }
 

@@ -6,18 +6,23 @@ use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::layout::{ALIGN, Arena, MAX_REPLICAS, MIRROR_ROW, Role, padded};
 use crate::ops::{
-    Backward, Forward, Grad, Layer, Loss, LossTensors, Norm, Op, dims_text, gather, grad_norm, norm_groups,
-    tick, update,
+    Backward, End, Forward, Grad, Layer, Loss, LossTensors, Norm, Op, accumulate, dims_text, gather,
+    grad_norm, norm_groups, tick, update,
 };
 use crate::optim::Optimizer;
-use crate::plan::{Emit, Operand, ParamSlot, Plan, Profile, TensorId, Value, place};
+use crate::plan::{Dispatch, Emit, Operand, ParamSlot, Plan, Profile, TensorId, Value, place};
 use fuse::Fusion;
+
+/// Most rows of a step: their number is still exact in f32.
+const MOST_ROWS: usize = 1 << 24;
 
 /// What a session is compiled for, beside the model, the loss and the optimizer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
-    /// Rows of a batch.
+    /// Rows of a batch: of each micro-batch, where a step accumulates several.
     pub batch: usize,
+    /// Micro-batches whose gradients make up one step; default 1. See [`accumulate`](Self::accumulate).
+    pub accumulate: usize,
     /// Copies of the model trained side by side; default 1, at most 128.
     pub replicas: usize,
     /// Seed of the weights, of dropout, and of the batch order where none is given; default 0.
@@ -31,7 +36,20 @@ pub struct Options {
 impl Options {
     /// Batches of `batch` rows; everything else by default.
     pub fn batch(batch: usize) -> Self {
-        Self { batch, replicas: 1, seed: 0, clip: None, profile: None }
+        Self { batch, accumulate: 1, replicas: 1, seed: 0, clip: None, profile: None }
+    }
+
+    /// Steps of `micro_batches` batches each: an effective batch larger than what fits into memory at once. A step's loss, its
+    /// gradient, and the norm that is clipped are those of the mean over all its rows; every micro-batch is full. Batch
+    /// normalisation sees each micro-batch alone, as in PyTorch, and moves its running statistics with each; dropout
+    /// draws anew for each.
+    pub fn accumulate(self, micro_batches: usize) -> Self {
+        Self { accumulate: micro_batches, ..self }
+    }
+
+    /// Rows of a step: of all its micro-batches.
+    pub fn effective_batch(&self) -> usize {
+        self.batch * self.accumulate
     }
 
     /// `replicas` copies of the model side by side.
@@ -54,9 +72,20 @@ impl Options {
         Self { profile: Some(profile), ..self }
     }
 
-    fn check(&self) -> Result<()> {
+    /// Are these settings possible, whatever the model?
+    ///
+    /// # Errors
+    /// The first that is not, and what it can be.
+    pub fn check(&self) -> Result<()> {
         if self.batch == 0 || self.batch > 1 << 20 {
             return Err(Error::argument("batch", format!("{} is not from 1 to {}", self.batch, 1 << 20)));
+        }
+        if self.accumulate == 0 || self.accumulate > MOST_ROWS / self.batch {
+            let detail = format!(
+                "{} micro-batches of {}; it must be at least 1, and a step can have {MOST_ROWS} rows",
+                self.accumulate, self.batch
+            );
+            return Err(Error::argument("accumulate", detail));
         }
         if self.replicas == 0 || self.replicas > MAX_REPLICAS {
             return Err(Error::argument(
@@ -99,10 +128,13 @@ pub fn compile(graph: &Graph, loss: Loss, optimizer: &Optimizer, options: &Optio
     Ok(assemble(graph, loss, optimizer, options, training, eval, outputs))
 }
 
-/// Where the parts of a step end: its forward pass and loss before `forward`, its backward pass before `tick`. The update
-/// follows, and the launch that closes a run.
+/// Where the parts of a step end: its forward pass and loss before `forward`, its backward pass before `backward`, what carries
+/// a micro-batch into the next before `carry`. Then come the norm, if it is wanted before `tick`, the update, and the launch
+/// that closes a run.
 struct Ends {
     forward: usize,
+    backward: usize,
+    carry: usize,
     tick: usize,
 }
 
@@ -130,6 +162,7 @@ impl<'a> Compiler<'a> {
         }
         let cx = Emit {
             batch: options.batch,
+            accumulate: if training { options.accumulate } else { 1 },
             replicas: options.replicas,
             profile: options.profile.unwrap_or_default(),
             training,
@@ -246,15 +279,21 @@ impl<'a> Compiler<'a> {
         let LossTensors { dz, rows } = loss.emit(&mut self.cx, z, outputs)?;
         let forward = self.cx.calls.len();
         self.backward(dz)?;
+        let backward = self.cx.calls.len();
         let accuracy = loss == Loss::CrossEntropy;
+        if self.cx.accumulate > 1 {
+            accumulate(&mut self.cx)?;
+            tick(&mut self.cx, rows, accuracy, Norm::Never, End::MicroBatch)?;
+        }
+        let carry = self.cx.calls.len();
         let norm = if self.clip { Norm::Now } else { Norm::Late };
         if self.clip {
             grad_norm(&mut self.cx, optimizer)?;
         }
-        let ends = Ends { forward, tick: self.cx.calls.len() };
-        tick(&mut self.cx, rows, accuracy, norm, false)?;
+        let ends = Ends { forward, backward, carry, tick: self.cx.calls.len() };
+        tick(&mut self.cx, rows, accuracy, norm, End::Step)?;
         update(&mut self.cx, optimizer)?;
-        tick(&mut self.cx, rows, accuracy, norm, true)?;
+        tick(&mut self.cx, rows, accuracy, norm, End::Run)?;
         Ok((self.cx, ends))
     }
 
@@ -262,7 +301,7 @@ impl<'a> Compiler<'a> {
     fn eval(mut self, loss: Loss, outputs: usize) -> Result<(Emit, TensorId)> {
         let z = self.forward()?;
         let LossTensors { rows, .. } = loss.emit(&mut self.cx, z, outputs)?;
-        tick(&mut self.cx, rows, loss == Loss::CrossEntropy, Norm::Never, false)?;
+        tick(&mut self.cx, rows, loss == Loss::CrossEntropy, Norm::Never, End::Step)?;
         Ok((self.cx, z))
     }
 }
@@ -302,6 +341,7 @@ fn assemble(
     let (eval_places, eval_colours) = place(&eval.calls, &eval.tensors, replicas, align);
     let mut list = training.dispatches(&places);
     let flush = list.split_off(ends.tick + 2).remove(0);
+    let carry: Vec<Dispatch> = list.drain(ends.backward..ends.carry).collect();
 
     let arena = replicas * training.params.stride;
     let mut sizes = vec![
@@ -324,10 +364,14 @@ fn assemble(
     };
     sizes.iter_mut().for_each(|size| size.1 = size.1.next_multiple_of(align));
     let copies = if replicas > 1 { format!(", {replicas} replicas") } else { String::new() };
+    let times = if options.accumulate > 1 { format!(" x {}", options.accumulate) } else { String::new() };
     Plan {
         step: list,
         forward: ends.forward,
-        tick: ends.tick,
+        backward: ends.backward,
+        accumulate: options.accumulate,
+        tick: ends.tick - carry.len(),
+        carry,
         flush,
         eval: eval.dispatches(&eval_places),
         batch: options.batch,
@@ -346,7 +390,7 @@ fn assemble(
         output_stride: eval.stride(Value::Tensor(z)) as usize,
         grads: training.grads,
         summary: format!(
-            "{} -> {outputs}, {}, {optimizer}, batch {}{copies}",
+            "{} -> {outputs}, {}, {optimizer}, batch {}{times}{copies}",
             dims_text(&graph.nodes[0].shape),
             loss.name(),
             options.batch

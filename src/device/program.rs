@@ -17,13 +17,29 @@ const DIMS_STRIDE: u64 = 256;
 /// The lists of a plan.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum List {
+    /// A step, or its last micro-batch.
     Step,
+    /// A micro-batch that another one follows.
+    Micro,
     /// The forward pass, the loss and the tick of a step: measures, and moves nothing.
     Forward,
+    /// The same of a micro-batch that another one follows.
+    MicroForward,
     Flush,
     Eval,
     /// As `Eval`, inside a run: with an order, states, a schedule and a history apart from the run's own.
     Inside,
+}
+
+impl List {
+    /// What the micro-batches of a step run that come before this one.
+    pub fn earlier(self) -> Option<Self> {
+        match self {
+            Self::Step => Some(Self::Micro),
+            Self::Forward => Some(Self::MicroForward),
+            Self::Micro | Self::MicroForward | Self::Flush | Self::Eval | Self::Inside => None,
+        }
+    }
 }
 
 /// A dispatch with everything it needs.
@@ -248,6 +264,9 @@ impl Program {
         self.reserve(Role::Schedule, size_of_val(schedule)).await?;
         self.reserve(Role::History, history).await?;
         self.bind(list, data.id()).await?;
+        if let Some(earlier) = list.earlier().filter(|_| self.plan.accumulate > 1) {
+            self.bind(earlier, data.id()).await?;
+        }
         if list == List::Step {
             self.bind(List::Flush, data.id()).await?;
         }
@@ -308,12 +327,15 @@ impl Program {
         }
         let inner = self.gpu.inner.clone();
         let launches = inner.scoped(|| {
-            let Plan { step, forward, tick, .. } = &*self.plan;
+            let Plan { step, forward, backward, tick, eval, .. } = &*self.plan;
+            let carry = step.len() + 1 + eval.len();
             let belongs = |i: usize| match list {
                 List::Step => i < step.len(),
+                List::Micro => i < *backward || i >= carry,
                 List::Forward => i < *forward || i == *tick,
+                List::MicroForward => i < *forward || i > carry, // of what is carried only the loss
                 List::Flush => i == step.len(),
-                List::Eval | List::Inside => i > step.len(),
+                List::Eval | List::Inside => i > step.len() && i < carry,
             };
             let uploaded = &self.datasets[&data];
             let dispatches = all(&self.plan).enumerate().filter(|(i, _)| belongs(*i));
@@ -479,7 +501,7 @@ impl Program {
 
 /// Every dispatch of a plan, in the order of their dims.
 fn all(plan: &Plan) -> impl Iterator<Item = &Dispatch> {
-    plan.step.iter().chain([&plan.flush]).chain(&plan.eval)
+    plan.step.iter().chain([&plan.flush]).chain(&plan.eval).chain(&plan.carry)
 }
 
 /// Writes bytes whose number need not be a multiple of four.

@@ -69,10 +69,13 @@ struct Flight {
     pieces: usize,
 }
 
-/// The work of a run, piece by piece: each step, and before every `period`-th the batches to evaluate.
+/// The work of a run, piece by piece: each step's micro-batches, and before every `period`-th step the batches to evaluate.
 #[derive(Clone, Copy)]
 struct Work<'a> {
+    /// A step's last micro-batch, and those before it.
     step: &'a [Launch],
+    earlier: &'a [Launch],
+    accumulate: usize,
     evaluation: &'a [Launch],
     batches: usize,
     period: usize,
@@ -81,11 +84,15 @@ struct Work<'a> {
 
 impl<'a> Work<'a> {
     fn pieces(&self) -> usize {
-        self.steps + self.batches * self.steps.div_ceil(self.period)
+        self.steps * self.accumulate + self.batches * self.steps.div_ceil(self.period)
     }
 
     fn piece(&self, n: usize) -> &'a [Launch] {
-        if n % (self.batches + self.period) < self.batches { self.evaluation } else { self.step }
+        match (n % (self.batches + self.period * self.accumulate)).checked_sub(self.batches) {
+            None => self.evaluation,
+            Some(n) if (n + 1).is_multiple_of(self.accumulate) => self.step,
+            Some(_) => self.earlier,
+        }
     }
 }
 
@@ -127,7 +134,11 @@ impl Program {
             }
             Between::Nothing | Between::Restore { .. } => (1, 0, Default::default()),
         };
-        let work = Work { step: &step, evaluation: &evaluation, batches, period, steps };
+        let earlier = list.earlier().map(|list| self.launches(list, data));
+        let accumulate = if earlier.is_some() { self.plan.accumulate } else { 1 };
+        let earlier = earlier.unwrap_or_default();
+        let (step, earlier, evaluation) = (&step[..], &earlier[..], &evaluation[..]);
+        let work = Work { step, earlier, accumulate, evaluation, batches, period, steps };
         let pieces = work.pieces();
         let mut runner = Runner::new(self, work, between);
         let start = Instant::now();
@@ -211,6 +222,7 @@ impl<'a> Runner<'a> {
         while at < end {
             let mut next = end;
             if let Between::Restore { period, snapshot } = self.between {
+                let period = period * work.accumulate;
                 if at > 0 && at.is_multiple_of(period) {
                     self.program.record_restore(snapshot, &mut encoder);
                 }

@@ -62,7 +62,7 @@ impl Drop for Gradient<'_> {
 
 impl<'a> Gradient<'a> {
     async fn new(session: &'a mut Session, data: &'a Dataset, seed: u64) -> Result<Self> {
-        let order = batch_order(data.len(), session.options().batch, 1, seed)?;
+        let order = batch_order(data.len(), session.options().effective_batch(), 1, seed)?;
         let start = session.snapshot().await?;
         let weights = session.weights(0).await?;
         Ok(Self { session, data, order, start, weights })

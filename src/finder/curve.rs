@@ -128,7 +128,7 @@ async fn sweep(
     held_out: Option<HeldOut<'_>>,
     control: Control<'_>,
 ) -> Result<Curve> {
-    let batch = session.options().batch;
+    let batch = session.options().effective_batch();
     let order = order(test, data, batch, test.seed(session))?;
     let schedules = [schedule(test, rates, session.optimizer())];
     let run = Run { schedules: &schedules, order: &order, beta: test.beta, stop: test.stop };
@@ -146,7 +146,7 @@ async fn seeds(
     held_out: Option<HeldOut<'_>>,
     control: Control<'_>,
 ) -> Result<Curve> {
-    let batch = session.options().batch;
+    let batch = session.options().effective_batch();
     let mut orders = Vec::new();
     for i in 0..test.seeds as u64 {
         orders.extend(order(test, data, batch, test.seed(session).wrapping_add(i))?);
@@ -199,7 +199,7 @@ fn mean(points: &[Point]) -> Point {
 
 /// The batches of one probe: `updates` to train on and one to measure the loss.
 fn probe_order(test: &RangeTest, session: &Session, data: &Dataset, updates: usize) -> Result<Vec<u32>> {
-    batch_order(data.len(), session.options().batch, updates + 1, test.seed(session))
+    batch_order(data.len(), session.options().effective_batch(), updates + 1, test.seed(session))
 }
 
 /// From the same weights for each rate, `probe` updates and then the loss: nothing that an earlier rate did is left.

@@ -71,7 +71,7 @@ pub(super) async fn line(
     data: &Dataset,
     mut control: Control<'_>,
 ) -> Result<Curve> {
-    let order = batch_order(data.len(), session.options().batch, 1, test.seed(session))?;
+    let order = batch_order(data.len(), session.options().effective_batch(), 1, test.seed(session))?;
     let (weights, update, slope) = direction(session, data, &order).await?;
     let momentum = session.optimizer().momentum();
     let all: Vec<f64> = std::iter::once(0.0).chain(rates.iter().copied()).collect();

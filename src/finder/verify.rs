@@ -79,7 +79,7 @@ impl Verify {
             .map(|i| lr * 10f64.powf(self.decades * (2.0 * i as f64 / (self.rates - 1) as f64 - 1.0)))
             .collect();
         let seed = self.seed.unwrap_or(session.options().seed);
-        let order = batch_order(data.len(), session.options().batch, self.steps, seed)?;
+        let order = batch_order(data.len(), session.options().effective_batch(), self.steps, seed)?;
         let mut copies = session.replicate(self.rates).await?;
         let initial = copies.evaluate(held_out).await?[0].loss;
         let schedules: Vec<Schedule> =

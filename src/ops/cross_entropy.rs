@@ -6,7 +6,7 @@ use crate::kernel::Kernel;
 use crate::layout::dims;
 use crate::plan::{Call, Emit, Operand, TensorId, Value, check_turns, flat_groups};
 
-dims! { Dims { b: u32, k: u32, rz: u32, rr: u32 } }
+dims! { Dims { b: u32, k: u32, rz: u32, rr: u32, samples: u32 } }
 
 pub(super) fn emit(cx: &mut Emit, z: TensorId, classes: usize) -> Result<LossTensors> {
     check_turns("cross_entropy", 3 * classes as u64)?;
@@ -17,6 +17,7 @@ pub(super) fn emit(cx: &mut Emit, z: TensorId, classes: usize) -> Result<LossTen
         k: classes as u32,
         rz: cx.stride(Value::Tensor(z)),
         rr: cx.stride(Value::Tensor(rows)),
+        samples: (cx.batch * cx.accumulate) as u32,
     };
     cx.call(Call {
         kernel: Kernel::CrossEntropy,

@@ -1,5 +1,6 @@
 //! The operations: one file each, holding its shape rule, its forward and its backward launches.
 
+mod accumulate;
 mod activation;
 mod add;
 mod avg_pool;
@@ -24,8 +25,9 @@ pub use dropout::Dropout;
 pub use linear::Linear;
 pub use max_pool::MaxPool;
 
+pub(crate) use accumulate::accumulate;
 pub(crate) use gather::gather;
-pub(crate) use tick::{Norm, tick};
+pub(crate) use tick::{End, Norm, tick};
 pub(crate) use update::{grad_norm, norm_groups, update};
 
 use crate::error::{Error, Result};
@@ -343,6 +345,7 @@ fn image(op: &str, input: &[usize]) -> Result<[usize; 3]> {
 #[cfg(test)]
 pub(crate) fn dims_of_every_file() -> Vec<(&'static str, &'static [&'static str])> {
     vec![
+        ("accumulate", accumulate::Dims::FIELDS),
         ("activation", activation::Dims::FIELDS),
         ("add", add::Dims::FIELDS),
         ("avg_pool", window::PoolDims::FIELDS),

@@ -6,7 +6,10 @@ use crate::layout::{dims, padded};
 use crate::plan::{Call, Emit, Operand, TensorId, Value, check_turns};
 
 dims! {
-    Dims { b: u32, norms: u32, rr: u32, rn: u32, has_accuracy: u32, norm_lag: u32, has_norm: u32, flush: u32 }
+    Dims {
+        b: u32, norms: u32, rr: u32, rn: u32, has_accuracy: u32, norm_lag: u32, has_norm: u32, flush: u32,
+        batches: u32, micro: u32,
+    }
 }
 
 /// When a gradient norm is known, relative to the tick of its step.
@@ -20,7 +23,18 @@ pub(crate) enum Norm {
     Now,
 }
 
-pub(crate) fn tick(cx: &mut Emit, rows: TensorId, accuracy: bool, norm: Norm, flush: bool) -> Result<()> {
+/// What a tick ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// A micro-batch of a step, not its last.
+    MicroBatch,
+    /// A step.
+    Step,
+    /// The run: what its last update left behind is filed.
+    Run,
+}
+
+pub(crate) fn tick(cx: &mut Emit, rows: TensorId, accuracy: bool, norm: Norm, end: End) -> Result<()> {
     let norms = if norm == Norm::Never { 0 } else { cx.norm_groups };
     check_turns("tick", (cx.batch + norms).div_ceil(64) as u64 + 16)?;
     let dims = Dims {
@@ -31,7 +45,9 @@ pub(crate) fn tick(cx: &mut Emit, rows: TensorId, accuracy: bool, norm: Norm, fl
         has_accuracy: u32::from(accuracy),
         norm_lag: u32::from(norm == Norm::Late),
         has_norm: u32::from(norm != Norm::Never),
-        flush: u32::from(flush),
+        flush: u32::from(end == End::Run),
+        batches: cx.accumulate as u32,
+        micro: u32::from(end == End::MicroBatch),
     };
     cx.call(Call {
         kernel: Kernel::Tick,
@@ -46,7 +62,11 @@ pub(crate) fn tick(cx: &mut Emit, rows: TensorId, accuracy: bool, norm: Norm, fl
         ],
         bases: vec![],
         groups: [1, 1, cx.replicas as u32],
-        note: if flush { "the last gradient norm".into() } else { "mean loss, stop test, history".into() },
+        note: match end {
+            End::MicroBatch => "sum of the losses so far".into(),
+            End::Step => "mean loss, stop test, history".into(),
+            End::Run => "the last gradient norm".into(),
+        },
         flops: (2 * cx.batch + 2 * norms) as u64,
     });
     Ok(())

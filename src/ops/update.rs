@@ -11,7 +11,7 @@ dims! {
 }
 
 /// Vectors of four words that one of a workgroup's 64 invocations updates.
-fn turns(profile: Profile) -> usize {
+pub(super) fn turns(profile: Profile) -> usize {
     match profile {
         Profile::Portable | Profile::Tiled => 4,
         Profile::Broadcast | Profile::Mirrored => 8,

@@ -122,13 +122,18 @@ pub(crate) struct Tensor {
 #[derive(Clone, Debug)]
 pub(crate) struct GradSlot {
     pub offset: usize,
+    /// All that make up the gradient; with accumulation the last is what earlier micro-batches left.
     pub slices: usize,
+    /// Those that a backward pass writes.
+    pub written: usize,
     pub len: usize,
 }
 
 /// Collects the launches of one list (a training step, or an evaluation).
 pub(crate) struct Emit {
     pub batch: usize,
+    /// Micro-batches of a step; 1 in an evaluation.
+    pub accumulate: usize,
     pub replicas: usize,
     pub profile: Profile,
     /// Training: batch statistics, dropout, and a backward pass to follow.
@@ -163,10 +168,11 @@ impl Emit {
         self.params.stride as u32
     }
 
-    /// Reserves the gradient of a parameter in `slices` slices; returns the words of one slice.
-    pub fn grad(&mut self, param: usize, slices: usize) -> u32 {
+    /// Reserves the gradient of a parameter, which is written in so many slices; returns the words of one slice.
+    pub fn grad(&mut self, param: usize, written: usize) -> u32 {
         let len = padded(self.params.slots[param].len);
-        self.grads[param] = Some(GradSlot { offset: self.grad_words, slices, len });
+        let slices = written + usize::from(self.accumulate > 1);
+        self.grads[param] = Some(GradSlot { offset: self.grad_words, slices, written, len });
         self.grad_words += slices * self.replicas * len;
         len as u32
     }
@@ -197,7 +203,7 @@ impl Emit {
             Operand::Buffer(b) => self.buffers.view(Role::Buffers, b, self.replicas),
             Operand::Grad(p) => match &self.grads[p] {
                 Some(g) => {
-                    View { role: Role::Grads, offset: g.offset, len: g.slices * self.replicas * g.len }
+                    View { role: Role::Grads, offset: g.offset, len: g.written * self.replicas * g.len }
                 }
                 None => unreachable!("a gradient is reserved before it is bound"),
             },

@@ -57,10 +57,17 @@ pub(crate) struct ParamSlot {
 /// A model, a loss and an optimizer, compiled: what to run each step, and the memory that it needs.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// One training step: forward, loss, backward, tick, update.
+    /// One training step: forward, loss, backward, tick, update. With accumulation, its last micro-batch.
     pub step: Vec<Dispatch>,
     /// How many of a step's launches are its forward pass and its loss.
     pub forward: usize,
+    /// How many are these and its backward pass.
+    pub backward: usize,
+    /// Micro-batches of a step.
+    pub accumulate: usize,
+    /// What follows the backward pass of each micro-batch but the last: its gradient and its loss are added to the step's so
+    /// far. Empty without accumulation.
+    pub carry: Vec<Dispatch>,
     /// Which of a step's launches is its tick.
     pub(crate) tick: usize,
     /// After the last step: files the last gradient norm.
@@ -99,6 +106,17 @@ impl Plan {
         self.param_arena.slots.iter().map(|s| s.len).sum()
     }
 
+    /// Launches of a whole step, all its micro-batches together.
+    pub fn launches(&self) -> usize {
+        (self.accumulate - 1) * (self.backward + self.carry.len()) + self.step.len()
+    }
+
+    /// What a step sums over all its launches.
+    pub(crate) fn sum(&self, of: fn(&Dispatch) -> u64) -> u64 {
+        let sum = |list: &[Dispatch]| list.iter().map(of).sum::<u64>();
+        (self.accumulate - 1) as u64 * (sum(&self.step[..self.backward]) + sum(&self.carry)) + sum(&self.step)
+    }
+
     /// Bytes of each role's buffer, replicas included; the dataset and the run's own tables are not in it.
     pub fn memory(&self) -> Vec<(Role, u64)> {
         self.sizes.iter().map(|&(role, words)| (role, 4 * words as u64)).collect()
@@ -111,7 +129,8 @@ impl Plan {
             let read = |a: Access| d.loads == Loads::Texture && matches!(a, Access::Load | Access::Mirror);
             bound.filter(|b| read(b.2)).map(|b| b.3.role).collect()
         };
-        let mut roles: Vec<Role> = self.step.iter().chain(&self.eval).flat_map(mirrored).collect();
+        let mut roles: Vec<Role> =
+            self.step.iter().chain(&self.carry).chain(&self.eval).flat_map(mirrored).collect();
         roles.sort_unstable();
         roles.dedup();
         roles

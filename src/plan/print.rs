@@ -54,14 +54,23 @@ fn rows(f: &mut fmt::Formatter<'_>, list: &[Dispatch], bindings: bool) -> fmt::R
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.summary)?;
-        writeln!(f, "one step: {} dispatches", self.step.len())?;
+        match self.accumulate {
+            1 => writeln!(f, "one step: {} dispatches", self.step.len())?,
+            n => {
+                let (step, last) = (self.launches(), self.step.len());
+                writeln!(f, "one step of {n} micro-batches: {step} dispatches; of the last one: {last}")?;
+            }
+        }
         rows(f, &self.step, f.alternate())?;
+        if !self.carry.is_empty() {
+            writeln!(f, "\nthe others: the first {} of these, then", self.backward)?;
+            rows(f, &self.carry, f.alternate())?;
+        }
         if f.alternate() {
             writeln!(f, "\none batch of an evaluation: {} dispatches", self.eval.len())?;
             rows(f, &self.eval, true)?;
         }
-        let flops: u64 = self.step.iter().map(|d| d.flops).sum();
-        let bytes: u64 = self.step.iter().map(|d| d.bytes).sum();
+        let (flops, bytes) = (self.sum(|d| d.flops), self.sum(|d| d.bytes));
         writeln!(
             f,
             "\n{}FLOP and {}B a step; {} parameters",

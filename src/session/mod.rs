@@ -41,7 +41,7 @@ pub struct Session {
 /// What the host knows of a replica's past, beside what is on the device.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Counters {
-    /// Updates made: keys dropout.
+    /// Updates made: with the micro-batches of each, they key dropout.
     steps: u32,
     /// For Adam's bias correction.
     past: Past,
@@ -186,7 +186,7 @@ impl Session {
         State {
             steps: steps as u32,
             running: 1,
-            rng_step: self.counters[replica].steps,
+            rng_step: self.counters[replica].steps.wrapping_mul(self.options.accumulate as u32),
             seed: self.options.seed as u32 ^ (self.options.seed >> 32) as u32,
             scale: data.scale(),
             shift: data.shift(),
@@ -238,7 +238,7 @@ impl Session {
         };
         let finished = self.drive(List::Step, data, steps, between, control).await?;
         self.count(&finished.states, run.schedules);
-        let mut outcome = self.outcome(&finished, steps, self.program.plan.step.len())?;
+        let mut outcome = self.outcome(&finished, steps, self.program.plan.launches())?;
         if let Between::Evaluate { period, batches, .. } = between {
             let each = finished.evaluations.chunks(batches * steps.div_ceil(period));
             for (history, records) in outcome.histories.iter_mut().zip(each) {
@@ -284,7 +284,7 @@ impl Session {
         let between = Between::Restore { period, snapshot };
         let finished = self.drive(List::Step, data, steps, between, control).await;
         self.program.restore(snapshot);
-        self.outcome(&finished?, steps, self.program.plan.step.len())
+        self.outcome(&finished?, steps, self.program.plan.launches())
     }
 
     /// As [`run`](Self::run) without the backward pass and the update: the loss of each batch at the weights as they are, in
@@ -297,7 +297,8 @@ impl Session {
         self.prepare(List::Forward, data, run, steps, None).await?;
         self.forget_norms();
         let finished = self.drive(List::Forward, data, steps, Between::Nothing, control).await?;
-        let mut outcome = self.outcome(&finished, steps, self.program.plan.forward + 1)?;
+        let mut outcome =
+            self.outcome(&finished, steps, self.options.accumulate * (self.program.plan.forward + 1))?;
         let measured = outcome.histories.iter_mut().flat_map(|h| &mut h.steps);
         measured.for_each(|m| m.grad_norm = None);
         Ok(outcome)
@@ -341,7 +342,8 @@ impl Session {
             Stop::Best(factor) => (1, factor as f32),
             Stop::Rise(factor) => (2, factor as f32),
         };
-        let shared = run.order.len() == steps * self.options.batch;
+        let rows = steps * self.options.effective_batch();
+        let shared = run.order.len() == rows;
         let mut schedule = Vec::with_capacity(replicas * steps);
         let mut states = Vec::with_capacity(replicas);
         for replica in 0..replicas {
@@ -350,7 +352,7 @@ impl Session {
             schedule.extend(rates.rows(&self.optimizer, past, run.beta, period));
             states.push(State {
                 schedule_base: (replica * steps) as u32,
-                order_base: if shared { 0 } else { (replica * steps * self.options.batch) as u32 },
+                order_base: if shared { 0 } else { (replica * rows) as u32 },
                 period: period.unwrap_or(0) as u32,
                 beta: run.beta as f32,
                 stop_rule,
@@ -386,7 +388,7 @@ impl Session {
         for (replica, state) in states.iter().enumerate() {
             let rates = &schedules[replica.min(schedules.len() - 1)];
             let counters = &mut self.counters[replica];
-            counters.steps = state.rng_step;
+            counters.steps = counters.steps.wrapping_add(state.step);
             for &momentum in rates.momentum.iter().take(state.step as usize) {
                 counters.past = counters.past.after(momentum, self.optimizer.beta2());
             }

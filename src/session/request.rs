@@ -36,8 +36,8 @@ pub struct Control<'a> {
 pub struct Run<'a> {
     /// One schedule for all replicas, or one for each, of one length.
     pub schedules: &'a [Schedule],
-    /// Rows of the dataset, `batch` for each step: see [`crate::data::order`]. For all replicas, or one order after the other
-    /// for each.
+    /// Rows of the dataset, [`effective_batch`](crate::Options::effective_batch) for each step: see [`crate::data::order`]. For
+    /// all replicas, or one order after the other for each.
     pub order: &'a [u32],
     /// Coefficient of the smoothed loss; fastai's is 0.98.
     pub beta: f64,
@@ -103,7 +103,7 @@ impl Session {
 
     pub(super) fn check_run(&self, data: &Dataset, run: &Run<'_>) -> Result<usize> {
         self.check_data(data)?;
-        let (replicas, batch) = (self.options.replicas, self.options.batch);
+        let (replicas, batch) = (self.options.replicas, self.options.effective_batch());
         if run.schedules.len() != 1 && run.schedules.len() != replicas {
             let detail =
                 format!("{} for {replicas} replicas; give one, or one for each", run.schedules.len());

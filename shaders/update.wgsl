@@ -1,12 +1,11 @@
 // The optimizer's step over every parameter at once, and the sum of squares of the gradient.
-//   g = clip * sum over slices of grads                                   (in slice order: the same bits every time)
-//   sgd   g += wd p;  m = mu m + g;  p -= lr (nesterov ? g + mu m : m)     (PyTorch's order of operations)
-//   adam  g += wd p, or p -= lr wd p first where decoupled (AdamW);  m = b1 m + (1 - b1) g;
-//         v = b2 v + (1 - b2) g^2;  p -= lr / c1 * m / (sqrt(v / c2) + eps)
+//   g = sum over slices of grads                            (in slice order: the same bits every time)
+//   sgd, adam  p -= what shared/optimizer.wgsl makes of p, g and moments
 //   grad_norm  only the sums of squares, for a run that clips
 //   norms[workgroup] = sum over its parameters of g^2, before clipping and decay
-// lr, mu or b1, wd, c1 and c2 are this step's, put into state by tick. Nothing is written once the run has stopped.
-// blocks[i] says where the gradient of the i-th 64 words of params is: (its first vec4, vec4s in a slice, slices, 0).
+// Nothing is written once the run has stopped.
+// blocks[i] says where the gradient of the i-th 64 words of params is: (its first vec4, vec4s in a slice, slices, group).
+// Where there are parameter groups (GROUPS 1), lr and wd are multiples: those in blocks[group], (rate, decay); 0: both 1.
 // The padding between parameters is zero in params, grads and moments, and each formula keeps it so.
 // Launch: workgroups of 64, each invocation dims.turns vectors of four words, 64 apart; on in y past 65,535 workgroups; z
 // the replica. A CPU driver takes many turns: there a workgroup with a barrier costs as much as its arithmetic.
@@ -32,6 +31,7 @@ struct Dims {
 @group(0) @binding(6) var<storage, read_write> norms: array<f32>;         // (replicas, workgroups)
 // 2 blocks, 3 grads, and params and moments as they were: by slots
 #import slots
+#import optimizer
 
 fn gradient(r: u32, replicas: u32, e: u32) -> vec4<f32> {
     let block = block_at(e >> 4u);
@@ -44,6 +44,17 @@ fn gradient(r: u32, replicas: u32, e: u32) -> vec4<f32> {
         g += grads_at(at + s * replicas * block.y);
     }
     return g;
+}
+
+override GROUPS: u32 = 0u;
+
+// What the rate and the decay of the e-th vector are multiplied by.
+fn multipliers(e: u32) -> vec2<f32> {
+    if GROUPS == 0u {
+        return vec2<f32>(1.0);
+    }
+    let group = block_at(e >> 4u).w;
+    return select(bitcast<vec2<f32>>(block_at(group).xy), vec2<f32>(1.0), group == 0u);
 }
 
 // First of an invocation's vectors; the others are 64, 128, ... further on.
@@ -64,11 +75,7 @@ fn sgd(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid:
     if state[r].running == 0u {
         return;
     }
-    let lr = state[r].lr;
-    let mu = state[r].momentum;
-    let decay = state[r].weight_decay;
-    let clip = state[r].clip;
-    let nesterov = dims.nesterov == 1u;
+    let rule = rule_of(r);
     let replicas = dims.replicas; // taken once: a CPU driver loads a uniform anew each time
     let base = r * dims.count;
     let end = min(first(wid, lid) + 64u * dims.turns, dims.count);
@@ -78,10 +85,9 @@ fn sgd(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid:
         squares += dot(raw, raw);
         let at = base + e;
         let p = params_at(at);
-        let g = clip * raw + decay * p;
-        let m = mu * moments_at(at) + g;
-        moments[at] = m;
-        params[at] = p - lr * select(m, g + mu * m, nesterov);
+        let stepped = sgd_step(rule, multipliers(e), p, raw, moments_at(at));
+        moments[at] = stepped.m;
+        params[at] = p - stepped.by;
     }
     file_norm(wid, lid.x, squares);
 }
@@ -92,16 +98,8 @@ fn adam(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
     if state[r].running == 0u {
         return;
     }
-    let lr = state[r].lr;
-    let beta1 = state[r].momentum;
-    let decay = state[r].weight_decay;
-    let clip = state[r].clip;
-    let rate = lr / state[r].correction1;
-    let root = sqrt(state[r].correction2);
-    let beta2 = dims.beta2;
-    let eps = dims.eps;
+    let rule = rule_of(r);
     let plane = dims.plane;
-    let decoupled = dims.decoupled == 1u;
     let replicas = dims.replicas; // taken once: a CPU driver loads a uniform anew each time
     let base = r * dims.count;
     let end = min(first(wid, lid) + 64u * dims.turns, dims.count);
@@ -110,18 +108,11 @@ fn adam(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
         let raw = gradient(r, replicas, e);
         squares += dot(raw, raw);
         let at = base + e;
-        var p = params_at(at);
-        var g = clip * raw;
-        if decoupled {
-            p -= lr * decay * p;
-        } else {
-            g += decay * p;
-        }
-        let m = beta1 * moments_at(at) + (1.0 - beta1) * g;
-        let v = beta2 * moments_at(plane + at) + (1.0 - beta2) * g * g;
-        moments[at] = m;
-        moments[plane + at] = v;
-        params[at] = p - rate * m / (sqrt(v) / root + eps);
+        let p = params_at(at);
+        let stepped = adam_step(rule, multipliers(e), p, raw, moments_at(at), moments_at(plane + at));
+        moments[at] = stepped.m;
+        moments[plane + at] = stepped.v;
+        params[at] = (p - stepped.decayed) - stepped.by;
     }
     file_norm(wid, lid.x, squares);
 }

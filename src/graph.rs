@@ -26,12 +26,37 @@ pub(crate) struct Node {
 pub(crate) struct Param {
     pub spec: ParamSpec,
     pub node: usize,
+    pub multipliers: Multipliers,
+}
+
+/// What a parameter's learning rate and weight decay are, as multiples of the run's: its parameter group.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Multipliers {
+    pub rate: f64,
+    pub decay: f64,
+}
+
+impl Multipliers {
+    pub const ONE: Self = Self { rate: 1.0, decay: 1.0 };
 }
 
 impl Param {
     pub fn len(&self) -> usize {
         self.spec.shape.iter().product()
     }
+}
+
+/// A parameter of a [`Graph`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// Layer and parameter: "conv2d1.weight".
+    pub name: String,
+    /// Shape, PyTorch's layout: (out, in, ...).
+    pub shape: Vec<usize>,
+    /// Its learning rate, as a multiple of the run's.
+    pub rate: f64,
+    /// Its weight decay, as a multiple of the run's.
+    pub decay: f64,
 }
 
 /// A model: any directed graph of layers from one input to one output.
@@ -106,6 +131,57 @@ impl Graph {
         self.init = init;
     }
 
+    /// Lets every parameter whose name holds `part` ("conv2d" or "linear7." or "bias") learn at this multiple of the run's rate;
+    /// 0 freezes it. What is swept, suggested and reported stays the rate of multiplier 1.
+    ///
+    /// # Errors
+    /// A multiplier that is negative or not finite, or a part that no name holds.
+    pub fn multiply_rate(&mut self, part: &str, multiplier: f64) -> Result<()> {
+        self.multiply("rate multipliers", part, multiplier, |m| &mut m.rate)
+    }
+
+    /// The same for the weight decay. A decay of 0 for "bias" and "batch_norm" is customary.
+    ///
+    /// # Errors
+    /// As [`multiply_rate`](Self::multiply_rate).
+    pub fn multiply_decay(&mut self, part: &str, multiplier: f64) -> Result<()> {
+        self.multiply("decay multipliers", part, multiplier, |m| &mut m.decay)
+    }
+
+    fn multiply(
+        &mut self,
+        what: &str,
+        part: &str,
+        multiplier: f64,
+        of: fn(&mut Multipliers) -> &mut f64,
+    ) -> Result<()> {
+        if !(multiplier >= 0.0 && multiplier.is_finite()) {
+            return Err(Error::argument(what, format!("{multiplier} for `{part}`; it must be 0 or more")));
+        }
+        let names: Vec<String> = self.parameters().into_iter().map(|p| p.name).collect();
+        if !names.iter().any(|name| name.contains(part)) {
+            let detail = format!("no parameter's name holds `{part}`; there are {}", names.join(", "));
+            return Err(Error::argument(what, detail));
+        }
+        for (name, param) in names.iter().zip(&mut self.params) {
+            if name.contains(part) {
+                *of(&mut param.multipliers) = multiplier;
+            }
+        }
+        Ok(())
+    }
+
+    /// All parameters, in order.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let of = |(index, param): (usize, &Param)| Parameter {
+            name: self.param_name(index),
+            shape: param.spec.shape.clone(),
+            rate: param.multipliers.rate,
+            decay: param.multipliers.decay,
+        };
+        self.params.iter().enumerate().map(of).collect()
+    }
+
     /// Adds a layer on `inputs`, and returns its node.
     ///
     /// # Errors
@@ -127,7 +203,11 @@ impl Graph {
         let buffer = op.buffer_len(shapes[0]);
 
         let first = self.params.len();
-        self.params.extend(specs.into_iter().map(|spec| Param { spec, node: index }));
+        self.params.extend(specs.into_iter().map(|spec| Param {
+            spec,
+            node: index,
+            multipliers: Multipliers::ONE,
+        }));
         let params = (first..self.params.len()).collect();
         let buffers = buffer.iter().map(|_| self.buffers.len()).collect();
         self.buffers.extend(buffer.map(|len| (len, index)));
@@ -171,8 +251,13 @@ impl Graph {
 
     /// "conv2d1.weight": the op, its place in the graph, the parameter.
     pub(crate) fn param_name(&self, param: usize) -> String {
-        let Param { spec, node } = &self.params[param];
-        format!("{}{node}.{}", self.nodes[*node].op.name(), spec.name)
+        let Param { spec, node, .. } = &self.params[param];
+        format!("{}{}", self.layer_name(NodeId(*node)), spec.name)
+    }
+
+    /// "conv2d1.": what the names of a layer's parameters begin with.
+    pub(crate) fn layer_name(&self, node: NodeId) -> String {
+        format!("{}{}.", self.nodes[node.0].op.name(), node.0)
     }
 }
 
@@ -196,6 +281,25 @@ mod tests {
         let error = graph.add(Op::Conv2d(Conv2d::new(4, 7)), &[x]).unwrap_err().to_string();
         assert!(error.contains("7x7") && error.contains("4x6x6"), "{error}");
         assert_eq!(graph.nodes.len(), 2, "a refused layer leaves nothing behind");
+    }
+
+    #[test]
+    fn multipliers_go_by_name_and_the_last_word_counts() {
+        let mut graph = Graph::new(&[3, 8, 8]).unwrap();
+        let x = graph.add(Op::Conv2d(Conv2d::new(4, 8)), &[graph.input()]).unwrap();
+        let flat = graph.add(Op::Flatten, &[x]).unwrap();
+        graph.add(Op::Linear(Linear::new(10)), &[flat]).unwrap();
+        graph.multiply_rate("", 0.5).unwrap();
+        graph.multiply_rate("conv2d", 0.1).unwrap();
+        graph.multiply_decay("bias", 0.0).unwrap();
+        let found: Vec<_> = graph.parameters().iter().map(|p| (p.rate, p.decay)).collect();
+        assert_eq!(found, [(0.1, 1.0), (0.1, 0.0), (0.5, 1.0), (0.5, 0.0)]);
+        let error = graph.multiply_rate("dense", 0.1).unwrap_err().to_string();
+        let names = "conv2d1.weight, conv2d1.bias, linear3.weight, linear3.bias";
+        assert_eq!(error, format!("rate multipliers: no parameter's name holds `dense`; there are {names}"));
+        let error = graph.multiply_decay("bias", -1.0).unwrap_err().to_string();
+        assert_eq!(error, "decay multipliers: -1 for `bias`; it must be 0 or more");
+        assert!(graph.multiply_rate("bias", f64::NAN).is_err());
     }
 
     #[test]

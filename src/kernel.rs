@@ -108,6 +108,11 @@ impl Entry {
         self.bindings.iter().any(|b| matches!(b.2, Load | Mirror))
     }
 
+    /// What a call's `act` sets in the shader.
+    pub fn constant(&self) -> &'static str {
+        if ["update", "layers"].contains(&self.file) { "GROUPS" } else { "ACT" }
+    }
+
     /// The bindings that there are where operands are read like this, and what is bound to each.
     pub fn bound<'a, T>(
         &self,

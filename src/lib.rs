@@ -53,7 +53,7 @@ pub use finder::{
     Choice, Curvature, CurvatureTest, GridReport, GridSearch, HeldOutPoint, Line, Member, Mode, Point,
     RangeTest, Refusal, Report, Rules, Smith, Spacing, Suggestion, Vary, Verification, Verified, Verify,
 };
-pub use graph::{Graph, NodeId};
+pub use graph::{Graph, NodeId, Parameter};
 pub use init::Init;
 pub use kernel::Kernel;
 pub use layout::{Role, View};

@@ -98,6 +98,26 @@ impl Sequential {
         self.layer(Op::Dropout(Dropout { p }))
     }
 
+    /// The layer before learns at this multiple of the run's rate; 0 freezes it. See [`Graph::multiply_rate`].
+    pub fn rate(self, multiplier: f64) -> Self {
+        self.last_layer(multiplier, Graph::multiply_rate)
+    }
+
+    /// The layer before decays by this multiple of the run's weight decay. See [`Graph::multiply_decay`].
+    pub fn decay(self, multiplier: f64) -> Self {
+        self.last_layer(multiplier, Graph::multiply_decay)
+    }
+
+    fn last_layer(mut self, multiplier: f64, set: fn(&mut Graph, &str, f64) -> Result<()>) -> Self {
+        if let Ok(graph) = &mut self.graph {
+            let prefix = graph.layer_name(graph.output());
+            if let Err(error) = set(graph, &prefix, multiplier) {
+                self.graph = Err(error);
+            }
+        }
+        self
+    }
+
     /// `x + f(x)`, where `f` is a chain that keeps the shape.
     pub fn residual(mut self, f: impl FnOnce(Self) -> Self) -> Self {
         let start = self.graph.as_ref().map(Graph::output).ok();

@@ -26,7 +26,7 @@ macro_rules! files {
 }
 
 const SHARED: &[(&str, &str)] = files!("shared/":
-    "activation", "at_buffer", "at_texture", "broadcast", "carried_buffer", "carried_texture", "conv2d_dims", "finite", "flat", "linear_dims", "load_buffer", "load_texture", "pick", "pool_dims", "quad", "random", "reduce",
+    "activation", "at_buffer", "at_texture", "broadcast", "carried_buffer", "carried_texture", "conv2d_dims", "finite", "flat", "linear_dims", "load_buffer", "load_texture", "optimizer", "pick", "pool_dims", "quad", "random", "reduce",
     "slots_buffer", "slots_texture", "source", "source4", "state", "tile", "tile32");
 
 /// Every op's file.

@@ -164,6 +164,30 @@ fn json_has_everything() {
     }
 }
 
+/// Ten times the multipliers, a tenth of the suggestion: the curve has moved along the axis, to the same losses.
+#[test]
+fn rates_are_those_of_multiplier_1() {
+    let folder = Folder::new();
+    let find = |args: &str| {
+        folder.json(&format!("find --data moons --json --no-verify --steps 60 --stop finite {args}"))
+    };
+    let plain = find("--from 1e-6 --to 1 --weight-decay 0.01 --optimizer adamw");
+    let layers = find(
+        "--from 1e-7 --to 0.1 --weight-decay 0.1 --optimizer adamw --rate-multipliers 10,10,10 --decay-multipliers weight=0.1,bias=0.1",
+    );
+    for step in [0, 20, 40] {
+        let loss = |found: &Value| found["history"][step]["loss"].as_f64().unwrap();
+        assert!((loss(&plain) - loss(&layers)).abs() < 1e-4, "step {step}");
+    }
+    let ratio = plain["suggestion"]["lr"].as_f64().unwrap() / layers["suggestion"]["lr"].as_f64().unwrap();
+    assert!((ratio - 10.0).abs() < 0.5, "{ratio}");
+    assert!(plain["rate_multipliers"].is_null() && plain["decay_multipliers"].is_null());
+    assert_eq!(layers["rate_multipliers"]["linear2.weight"], 10.0);
+    assert_eq!(layers["decay_multipliers"]["linear2.bias"], 0.1);
+    let text = folder.done("find --data moons --steps 20 --no-verify --rate-multipliers linear2=0.5");
+    assert!(text.contains("multiplier 1") && text.contains("linear2.weight 0.5"), "{text}");
+}
+
 #[test]
 fn a_refusal_is_a_result() {
     let folder = Folder::new();
@@ -615,6 +639,18 @@ fn wrong_usage_is_refused_before_anything_runs() {
     folder.refused("find --optimizer sgd --momentum 0.5", 2, "--momentum: sgd has none");
     folder.refused("find --weight-decay -1", 2, "--weight-decay: -1");
     folder.refused("find --clip 0", 2, "--clip: 0");
+    folder.misused("find --rate-multipliers 0.1,x", "is no number");
+    folder.refused(
+        "find --rate-multipliers 0.1,1",
+        2,
+        "--rate-multipliers: 2 for 4 layers: conv2d1, conv2d4, linear8",
+    );
+    folder.refused(
+        "find --decay-multipliers dense=0",
+        2,
+        "--decay-multipliers: no parameter's name holds `dense`",
+    );
+    folder.refused("find --rate-multipliers bias=-1", 2, "--rate-multipliers: -1 for `bias`");
     folder.refused("find --smoothing 1", 2, "--smoothing: 1");
     folder.refused("plan --replicas 0", 2, "--replicas: 0");
 }

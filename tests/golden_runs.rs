@@ -2,7 +2,7 @@
 //! the weights and in the running statistics.
 
 use crate::common::{block, classes, gpu, session, set_weights, train, weights, widened};
-use crate::golden::values::{CNN, CNN_BATCH_NORM, MLP};
+use crate::golden::values::{CNN, CNN_BATCH_NORM, MLP, MLP_GROUPS};
 use crate::golden::{BATCH, LOSS_TOLERANCE, Model, Run, STEPS, Summary, replay};
 use crate::reference::optim::{Decay, Optimizer as Reference, global_norm};
 use rangefinder::{Adam, Graph, Loss, Optimizer, Options, Profile, Sequential, Sgd};
@@ -99,6 +99,17 @@ fn assert_runs(model: &Model, graph: &Graph) {
 fn an_mlp_trains_as_in_pytorch() {
     let graph = Sequential::features(20).linear(32).relu().linear(16).relu().linear(5).build().unwrap();
     assert_runs(&MLP, &graph);
+}
+
+/// Each group at its own multiple of the rate and of the decay.
+#[test]
+fn parameter_groups_train_as_in_pytorch() {
+    let first = Sequential::features(20).linear(32).rate(0.1).relu().linear(16).relu();
+    let mut graph = first.linear(5).rate(2.0).build().unwrap();
+    graph.multiply_decay("bias", 0.0).unwrap();
+    let rates: Vec<f64> = graph.parameters().iter().map(|p| p.rate).collect();
+    assert_eq!(rates, [0.1, 0.1, 1.0, 1.0, 2.0, 2.0]);
+    assert_runs(&MLP_GROUPS, &graph);
 }
 
 #[test]

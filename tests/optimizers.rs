@@ -4,14 +4,15 @@
 //! `-5 g[b] / (2 SMALL)` the gradient of the mean squared error is `g[b] + 2 / 5 SMALL^2 w[b]`, g to all digits of f32.
 
 use crate::common::{
-    assert_close, block, fill, regression, rows_in_turn, session, set_weights, train, weights, widened,
+    assert_close, bits, block, fill, regression, rows_in_turn, session, set_weights, train, weights, widened,
 };
 use crate::golden::Trajectory;
 use crate::golden::values::TRAJECTORIES;
 use crate::golden_runs::engine;
 use crate::reference::optim::{Sgd as Reference, State};
 use rangefinder::{
-    Adam, Control, Dataset, Graph, Linear, Loss, Op, Optimizer, Options, Run, Schedule, Session, Sgd, Stop,
+    Activation, Adam, Control, Dataset, Graph, Linear, Loss, Op, Optimizer, Options, Run, Schedule,
+    Sequential, Session, Sgd, Stop,
 };
 
 const WEIGHTS: usize = 5;
@@ -102,6 +103,37 @@ fn run(session: &mut Session, schedule: Schedule) {
     let order = rows_in_turn(&data, WEIGHTS, 0..STEPS);
     let run = Run { schedules: &[schedule], order: &order, beta: 0.98, stop: Stop::NotFinite };
     block(session.run(&data, &run, Control::default())).unwrap();
+}
+
+/// Multipliers of 1 change no bit, a rate of 0 freezes to the bit, and a multiple of the rate is that multiple: under powers of
+/// two exactly.
+#[test]
+fn multipliers_multiply() {
+    let data = regression(&[6], fill(60, 1, 1.0), fill(20, 2, 1.0), 2);
+    for optimizer in [Sgd::nesterov(0.9).weight_decay(0.1).into(), Optimizer::from(Adam::w(0.1))] {
+        for clip in [None, Some(0.1)] {
+            let run = |rate: f64, first: f64, all: f64| {
+                let layers = Sequential::features(6).linear(5).rate(first).activation(Activation::Tanh);
+                let mut graph = layers.linear(2).build().unwrap();
+                if all != 1.0 {
+                    graph.multiply_rate("", all).unwrap();
+                }
+                let options = Options { clip, ..Options::batch(5).replicas(2) };
+                let mut session = session(&graph, Loss::MeanSquaredError, optimizer, options);
+                let history = train(&mut session, &data, &[rate; 6]).histories.remove(1);
+                let replicas = [block(session.weights(0)).unwrap(), block(session.weights(1)).unwrap()];
+                assert_eq!(bits(&replicas[0]), bits(&replicas[1]), "{optimizer}");
+                let losses: Vec<f64> = history.steps.iter().map(|m| m.loss).collect();
+                (losses, bits(&replicas[0]))
+            };
+            let plain = run(0.01, 1.0, 1.0);
+            assert_eq!(run(0.04, 1.0, 0.25), plain, "{optimizer}: a quarter of four times the rate");
+            let frozen = run(0.01, 0.0, 1.0);
+            assert_eq!(frozen.1[..2], run(0.0, 1.0, 1.0).1[..2], "{optimizer}: the first layer stays");
+            assert_ne!(frozen.1[2..], plain.1[2..], "{optimizer}: and the second learns, elsewhere");
+            assert_ne!(run(0.01, 0.5, 1.0).1, plain.1, "{optimizer}");
+        }
+    }
 }
 
 /// Momentum and decay of each step come from the schedule, not from the optimizer.

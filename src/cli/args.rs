@@ -119,6 +119,13 @@ pub(super) struct Subject {
     /// Weight decay [default: 0; adamw: 0.01]
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     pub weight_decay: Option<f64>,
+    /// Layers' learning rates as multiples of the one that is swept: one number for each layer with parameters, or by parts
+    /// of parameters' names: conv2d=0.1,linear7.bias=2
+    #[arg(long, value_name = "LIST")]
+    pub rate_multipliers: Option<Multipliers>,
+    /// The same for the weight decay: bias=0 leaves biases out
+    #[arg(long, value_name = "LIST")]
+    pub decay_multipliers: Option<Multipliers>,
     /// Clip the gradient to this norm [default: never]
     #[arg(long, value_name = "NORM", allow_negative_numbers = true)]
     pub clip: Option<f64>,
@@ -325,6 +332,33 @@ impl Source {
     }
 }
 
+/// What some parameters' rate or decay is multiplied by.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Multipliers {
+    /// One for each layer with parameters, in order.
+    Layers(Vec<f64>),
+    /// By a part of parameters' names; the last word counts.
+    Named(Vec<(String, f64)>),
+}
+
+impl FromStr for Multipliers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| {
+            text.trim().parse::<f64>().map_err(|_| format!("`{text}` is no number; use 0.1,1 or conv2d=0.1"))
+        };
+        if !text.contains('=') {
+            return text.split(',').map(number).collect::<Result<_, _>>().map(Self::Layers);
+        }
+        let pair = |item: &str| match item.split_once('=') {
+            Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), number(value)?)),
+            _ => Err(format!("`{item}` is not a part of a name, `=` and a number")),
+        };
+        text.split(',').map(pair).collect::<Result<_, _>>().map(Self::Named)
+    }
+}
+
 /// When a sweep ends early.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum StopRule {
@@ -368,6 +402,16 @@ mod tests {
         assert_eq!("mnist:a:b".parse(), Ok(Source::Mnist("a:b".into())));
         assert_eq!("mnist:".parse::<Source>(), Err("give the folder with its files: mnist:DIR".into()));
         assert!("imagenet".parse::<Source>().is_err() && "moons:x".parse::<Source>().is_err());
+    }
+
+    #[test]
+    fn multipliers_are_read() {
+        assert_eq!("0.1, 1".parse(), Ok(Multipliers::Layers(vec![0.1, 1.0])));
+        let named = vec![("conv2d".to_owned(), 0.1), ("bias".to_owned(), 0.0)];
+        assert_eq!("conv2d=0.1,bias=0".parse(), Ok(Multipliers::Named(named)));
+        for wrong in ["", "a", "conv2d=", "=1", "0.1,bias=0"] {
+            assert!(wrong.parse::<Multipliers>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

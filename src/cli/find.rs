@@ -272,6 +272,7 @@ impl Found<'_> {
         let screen = Screen::stdout();
         let answer = self.with_figure(|figure| {
             text::answer(figure, &screen)
+                + &text::groups(&self.subject.model, &screen)
                 + &text::line(self.report.line.as_ref(), &screen)
                 + &text::held_out(self, &screen)
                 + &text::short_runs(self, &screen)

@@ -1,6 +1,6 @@
 //! What is to be trained, made from what was typed.
 
-use super::args::{self, ModelName, OptimizerName, Source};
+use super::args::{self, ModelName, Multipliers, OptimizerName, Source};
 use crate::Graph;
 use crate::Options;
 use crate::data::order::batch_order;
@@ -54,10 +54,12 @@ impl Subject {
         let points = data.shape().len() == 1;
         let name = args.model.unwrap_or(if points { ModelName::Mlp } else { ModelName::Cnn });
         let classes = data.classes().unwrap_or(1);
-        let (model, model_name) = match name {
+        let (mut model, model_name) = match name {
             ModelName::Mlp => (mlp(data.shape(), classes)?, "mlp"),
             ModelName::Cnn => (cnn(data.shape(), classes)?, "cnn"),
         };
+        multiply(&mut model, "rate multipliers", args.rate_multipliers.as_ref(), Graph::multiply_rate)?;
+        multiply(&mut model, "decay multipliers", args.decay_multipliers.as_ref(), Graph::multiply_decay)?;
         Ok(Self { data, held_out, data_name: args.data.name(), model, model_name, optimizer, options })
     }
 
@@ -68,6 +70,29 @@ impl Subject {
         let Options { batch, accumulate, .. } = self.options;
         let times = if accumulate > 1 { format!(" x {accumulate}") } else { String::new() };
         format!("{model} on {data}, {optimizer}{clip}, batch {batch}{times}")
+    }
+}
+
+/// Sets the multipliers of a model's parameters.
+fn multiply(
+    model: &mut Graph,
+    option: &str,
+    list: Option<&Multipliers>,
+    set: fn(&mut Graph, &str, f64) -> Result<()>,
+) -> Result<()> {
+    match list {
+        None => Ok(()),
+        Some(Multipliers::Named(pairs)) => pairs.iter().try_for_each(|(part, by)| set(model, part, *by)),
+        Some(Multipliers::Layers(numbers)) => {
+            let parameters = model.parameters();
+            let mut layers: Vec<&str> = parameters.iter().filter_map(|p| p.name.split('.').next()).collect();
+            layers.dedup();
+            if layers.len() != numbers.len() {
+                let (given, names) = (numbers.len(), layers.join(", "));
+                return Err(Error::argument(option, format!("{given} for {} layers: {names}", layers.len())));
+            }
+            layers.iter().zip(numbers).try_for_each(|(layer, by)| set(model, &format!("{layer}."), *by))
+        }
     }
 }
 

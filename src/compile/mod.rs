@@ -3,7 +3,7 @@
 mod fuse;
 
 use crate::error::{Error, Result};
-use crate::graph::Graph;
+use crate::graph::{Graph, Multipliers};
 use crate::layout::{ALIGN, Arena, MAX_REPLICAS, MIRROR_ROW, Role, padded};
 use crate::ops::{
     Backward, End, Forward, Grad, Layer, Loss, LossTensors, Norm, Op, accumulate, dims_text, gather,
@@ -152,6 +152,7 @@ struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     fn new(graph: &'a Graph, options: &Options, optimizer: &Optimizer, training: bool) -> Self {
+        let groups = groups(graph).len();
         let mut params = Arena::default();
         for param in &graph.params {
             params.push(param.len());
@@ -171,6 +172,8 @@ impl<'a> Compiler<'a> {
             grads: graph.params.iter().map(|_| None).collect(),
             grad_words: 0,
             norm_groups: norm_groups(params.stride, options.profile.unwrap_or_default()),
+            block_rows: params.stride / 64 + groups,
+            grouped: groups > 0,
             optimizer_slots: optimizer.slots(),
             params,
             buffers,
@@ -313,16 +316,39 @@ fn label(graph: &Graph, n: usize) -> String {
     format!("{} {n}: {input} -> {}", node.op.name(), dims_text(&node.shape))
 }
 
-/// For each 64-word block of the parameters: where its gradient is, in vec4s (see `shaders/update.wgsl`).
-fn blocks(cx: &Emit) -> Vec<[u32; 4]> {
-    let mut blocks = vec![[0; 4]; cx.params.stride / 64];
-    for (slot, grad) in cx.params.slots.iter().zip(&cx.grads) {
-        let Some(grad) = grad else { continue }; // never reached by the loss: no slices, a gradient of zero
-        for b in 0..grad.len / 64 {
-            blocks[slot.offset / 64 + b] =
-                [(grad.offset / 4 + 16 * b) as u32, (grad.len / 4) as u32, grad.slices as u32, 0];
+/// The parameter groups beside that of multiplier 1, in the order in which they come up.
+fn groups(graph: &Graph) -> Vec<Multipliers> {
+    let mut groups = Vec::new();
+    for param in &graph.params {
+        if param.multipliers != Multipliers::ONE && !groups.contains(&param.multipliers) {
+            groups.push(param.multipliers);
         }
     }
+    groups
+}
+
+/// For each 64-word block of the parameters: where its gradient is, in vec4s, and which row holds its group's multipliers; then
+/// those rows (see `shaders/update.wgsl`).
+fn blocks(cx: &Emit, graph: &Graph) -> Vec<[u32; 4]> {
+    let groups = groups(graph);
+    let first = cx.params.stride / 64;
+    let mut blocks = vec![[0; 4]; first];
+    for ((slot, grad), param) in cx.params.slots.iter().zip(&cx.grads).zip(&graph.params) {
+        let place = groups.iter().position(|group| *group == param.multipliers);
+        let group = place.map_or(0, |place| first + place) as u32;
+        let rows = &mut blocks[slot.offset / 64..][..padded(slot.len) / 64];
+        for (b, row) in rows.iter_mut().enumerate() {
+            *row = match grad {
+                Some(grad) => {
+                    [(grad.offset / 4 + 16 * b) as u32, (grad.len / 4) as u32, grad.slices as u32, group]
+                }
+                // Never reached by the loss: no slices, a gradient of zero.
+                None => [0, 0, 0, group],
+            };
+        }
+    }
+    let row = |group: &Multipliers| [(group.rate as f32).to_bits(), (group.decay as f32).to_bits(), 0, 0];
+    blocks.extend(groups.iter().map(row));
     blocks
 }
 
@@ -350,7 +376,7 @@ fn assemble(
         (Role::Buffers, replicas * training.buffers.stride),
         (Role::Grads, training.grad_words),
         (Role::Norms, replicas * padded(training.norm_groups)),
-        (Role::Blocks, training.params.stride / 64 * 4),
+        (Role::Blocks, 4 * training.block_rows),
     ];
     for colour in 0..colours.len().max(eval_colours.len()) {
         let most = |sizes: &[usize]| sizes.get(colour).copied().unwrap_or(0);
@@ -379,7 +405,7 @@ fn assemble(
         profile: training.profile,
         params: (0..graph.params.len()).map(name).collect(),
         buffers: graph.buffers.iter().enumerate().map(statistics).collect(),
-        blocks: blocks(&training),
+        blocks: blocks(&training, graph),
         optimizer_slots: optimizer.slots(),
         param_arena: training.params,
         buffer_arena: training.buffers,

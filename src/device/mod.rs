@@ -260,7 +260,7 @@ impl Inner {
         });
         let mut constants = Vec::new();
         if act != 0 {
-            constants.push(("ACT", f64::from(act)));
+            constants.push((entry.constant(), f64::from(act)));
         }
         if source != 0 {
             constants.push(("SOURCE", f64::from(source)));

@@ -32,7 +32,8 @@ impl Default for CurvatureTest {
 /// What the iteration found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Curvature {
-    /// The largest eigenvalue; negative where the loss curves down in every direction.
+    /// The largest eigenvalue; negative where the loss curves down in every direction. Where parameters learn at multiples of the
+    /// rate, of the Hessian with its rows scaled by them.
     pub lambda_max: f64,
     /// The largest stable rate on a quadratic of this curvature, with the optimizer's momentum: `2 / lambda` for gradient
     /// descent, `2 (1 + b) / lambda` with heavy-ball momentum, `2 (1 + b) / ((1 + 2 b) lambda)` with Nesterov's (Cohen et al.,
@@ -181,13 +182,15 @@ impl CurvatureTest {
     ) -> Result<Curvature> {
         let seed = self.seed.unwrap_or(session.options().seed);
         let optimizer = *session.optimizer();
-        let precondition = match optimizer {
-            Optimizer::Adam(adam) => session.second_moments(adam.beta2).await?.map(|moments| {
-                // Symmetric: P^-1/2 H P^-1/2 has the eigenvalues of P^-1 H.
-                moments.into_iter().map(|v| (v.sqrt() + adam.eps).powf(-0.5)).collect::<Vec<f64>>()
-            }),
-            Optimizer::Sgd(_) => None,
-        };
+        let moments = session.second_moments(optimizer.beta2()).await?;
+        let adapted = moments.is_some();
+        // P^-1 of a step lr P^-1 g. Symmetric: P^-1/2 H P^-1/2 has the eigenvalues of P^-1 H.
+        let mut scales = session.rate_multipliers();
+        if let (Optimizer::Adam(adam), Some(moments)) = (&optimizer, moments) {
+            scales.iter_mut().zip(moments).for_each(|(scale, v)| *scale /= v.sqrt() + adam.eps);
+        }
+        scales.iter_mut().for_each(|scale| *scale = scale.sqrt());
+        let precondition = Some(scales).filter(|scales| scales.iter().any(|scale| *scale != 1.0));
         let mut gradient = Gradient::new(session, data, seed).await?;
         let length = norm(
             &gradient.weights.iter().flat_map(|t| t.data.iter().map(|w| f64::from(*w))).collect::<Vec<_>>(),
@@ -216,7 +219,7 @@ impl CurvatureTest {
             }
         }
         let (iterations, converged) = (lanczos.products(), settled == 2);
-        let limit = limit(&optimizer, lambda, precondition.is_some());
+        let limit = limit(&optimizer, lambda, adapted);
         Ok(Curvature { lambda_max: lambda, limit, iterations, converged })
     }
 

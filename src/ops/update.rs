@@ -51,7 +51,7 @@ pub(crate) fn update(cx: &mut Emit, optimizer: &Optimizer) -> Result<()> {
     };
     cx.call(Call {
         kernel,
-        act: 0,
+        act: u32::from(cx.grouped),
         dims: dims(cx, optimizer).words(),
         operands: vec![
             Operand::State,

@@ -145,6 +145,10 @@ pub(crate) struct Emit {
     pub grads: Vec<Option<GradSlot>>,
     pub grad_words: usize,
     pub norm_groups: usize,
+    /// Rows of `blocks`: one for each 64 words of parameters, then what the plan appends (parameter groups).
+    pub block_rows: usize,
+    /// Some parameters have a rate or decay of their own.
+    pub grouped: bool,
     pub optimizer_slots: usize,
 }
 
@@ -215,7 +219,7 @@ impl Emit {
                 whole(Role::Moments, self.optimizer_slots * self.replicas * self.params.stride)
             }
             Operand::Norms => whole(Role::Norms, self.replicas * padded(self.norm_groups)),
-            Operand::Blocks => whole(Role::Blocks, self.params.stride / 64 * 4),
+            Operand::Blocks => whole(Role::Blocks, 4 * self.block_rows),
             Operand::Inputs => per_run(Role::Inputs),
             Operand::Targets => per_run(Role::Targets),
             Operand::Order => per_run(Role::Order),

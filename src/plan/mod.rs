@@ -19,7 +19,8 @@ use crate::shader::Loads;
 pub struct Dispatch {
     /// The entry point.
     pub kernel: Kernel,
-    /// The fused activation's code (`ACT` in the shaders), 0 for none.
+    /// The fused activation's code (`ACT` in the shaders), 0 for none; of an optimizer, whether there are parameter groups
+    /// (`GROUPS`).
     pub(crate) act: u32,
     /// How its operands are read.
     pub(crate) loads: Loads,

@@ -92,6 +92,12 @@ impl Session {
         Ok(Some(values.collect()))
     }
 
+    /// Of each number of the parameters, in their order: its rate as a multiple of the run's.
+    pub(crate) fn rate_multipliers(&self) -> Vec<f64> {
+        let params = &self.model.params;
+        params.iter().flat_map(|p| std::iter::repeat_n(p.multipliers.rate, p.len())).collect()
+    }
+
     async fn tensors(&self, role: Role, replica: usize) -> Result<Vec<Tensor>> {
         self.check_replica(replica)?;
         let words = self.program.read(role).await?;

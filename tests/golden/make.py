@@ -271,6 +271,14 @@ class Mlp(nn.Module):
         return self.linear3(F.relu(self.linear2(F.relu(self.linear1(x)))))
 
 
+class MlpGroups(Mlp):
+    # What a tensor's learning rate and weight decay are, as multiples of the optimizer's; not named: both 1.
+    MULTIPLIERS = {
+        "linear1.weight": (0.1, 1.0), "linear1.bias": (0.1, 0.0), "linear2.bias": (1.0, 0.0),
+        "linear3.weight": (2.0, 1.0), "linear3.bias": (2.0, 0.0),
+    }
+
+
 class Cnn(nn.Module):
     INPUT, CLASSES = (1, 8, 8), 10
     TENSORS = [
@@ -319,10 +327,20 @@ def initialised(kind, dtype):
     return model
 
 
+def grouped(kind, model, make):
+    """The optimizer with a parameter group for each tensor."""
+    optimizer = make([{"params": [p]} for p in model.parameters()])
+    for group, (name, _) in zip(optimizer.param_groups, model.named_parameters()):
+        rate, decay = getattr(kind, "MULTIPLIERS", {}).get(name, (1.0, 1.0))
+        group["lr"] *= rate
+        group["weight_decay"] *= decay
+    return optimizer
+
+
 def train(kind, make, dtype):
     """Loss, rows correct and gradient norm of each step, before its update; and the trained model."""
     model = initialised(kind, dtype)
-    optimizer = make(model.parameters())
+    optimizer = grouped(kind, model, make)
     inputs = tensor([SAMPLES, *kind.INPUT], INPUT_SEED, 1.0, dtype)
     targets = torch.tensor(labels(SAMPLES, LABEL_SEED, kind.CLASSES))
     losses, correct, norms = [], [], []
@@ -401,9 +419,13 @@ def optimizers(lr):
 def models():
     mlp = "20-32-16-5 with relu: SGD with momentum, AdamW, Adam, Nesterov with decay."
     cnn = "(3x3 convolution, relu, 2x2 max-pool) twice, then linear; the same four optimizers."
+    groups = "The MLP with parameter groups: the first layer at a tenth of the rate, the last at twice, no decay on biases."
+    decaying = [sgd(0.1, momentum=0.9, weight_decay=0.05, nesterov=True), adam(0.01, weight_decay=0.05),
+                adam(0.01, weight_decay=0.1, decoupled=True)]
     norm = "The CNN with batch normalisation between convolution and relu."
     return [
         model_literal("MLP", mlp, Mlp, optimizers(0.1)),
+        model_literal("MLP_GROUPS", groups, MlpGroups, decaying),
         model_literal("CNN", cnn, Cnn, optimizers(0.05)),
         model_literal("CNN_BATCH_NORM", norm, CnnBatchNorm, [sgd(0.05, momentum=0.9)]),
     ]

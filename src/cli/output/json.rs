@@ -7,7 +7,7 @@ use crate::cli::find;
 use crate::finder::{
     self, HeldOutPoint, Line, Refusal, Rules, Smith, Spacing, Suggestion, Verification, Verified,
 };
-use crate::{Error, Result};
+use crate::{Error, Graph, Parameter, Result};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -81,6 +81,9 @@ pub(in crate::cli) struct Found<'a> {
     data: &'a str,
     samples: usize,
     optimizer: String,
+    /// Of each parameter; only where one is not 1.
+    rate_multipliers: Option<BTreeMap<String, f64>>,
+    decay_multipliers: Option<BTreeMap<String, f64>>,
     clip: Option<f64>,
     batch: usize,
     accumulate: usize,
@@ -195,6 +198,12 @@ struct Fingerprints {
     after: String,
 }
 
+fn multipliers(model: &Graph, of: fn(&Parameter) -> f64) -> Option<BTreeMap<String, f64>> {
+    let parameters = model.parameters();
+    let other = parameters.iter().any(|p| of(p) != 1.0);
+    other.then(|| parameters.iter().map(|p| (p.name.clone(), of(p))).collect())
+}
+
 impl<'a> Found<'a> {
     pub fn new(found: &'a find::Found<'a>) -> Self {
         let find::Found { subject, test, report, verification, .. } = found;
@@ -204,6 +213,8 @@ impl<'a> Found<'a> {
             data: subject.data_name,
             samples: subject.data.len(),
             optimizer: subject.optimizer.to_string(),
+            rate_multipliers: multipliers(&subject.model, |p| p.rate),
+            decay_multipliers: multipliers(&subject.model, |p| p.decay),
             clip: subject.options.clip,
             batch: subject.options.batch,
             accumulate: subject.options.accumulate,

@@ -3,6 +3,7 @@
 pub(in crate::cli) mod grid;
 
 use super::{grouped, named};
+use crate::Graph;
 use crate::cli::all::All;
 use crate::cli::draw::draw;
 use crate::cli::find::Found;
@@ -180,6 +181,18 @@ fn outcome(run: &Verified) -> String {
     });
     let accuracy = run.accuracy.map(|share| format!("{:.1} %", 100.0 * share)).unwrap_or_default();
     format!("{:<8} {loss:>8}   {accuracy:>8}", format!("{:.2e}", run.lr))
+}
+
+/// Which parameters learn at a multiple of the rate that is suggested; nothing where none does.
+pub(in crate::cli) fn groups(model: &Graph, screen: &Screen) -> String {
+    let parameters = model.parameters();
+    let others = parameters.iter().filter(|p| p.rate != 1.0).map(|p| format!("{} {}", p.name, p.rate));
+    let others: Vec<String> = others.collect();
+    if others.is_empty() {
+        return String::new();
+    }
+    let text = format!("the rates are those of multiplier 1; multiples of them have {}", others.join(", "));
+    "\n".to_string() + &entry("groups", &text, screen)
 }
 
 /// Where a curve of so many planned steps ended early, and why; nothing where it did not.

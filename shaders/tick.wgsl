@@ -148,9 +148,12 @@ fn tick(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
         select(-1.0, norm, has_norm), hyper.momentum, 1u, u32(sums.z)
     );
 
+    // A late norm is that of an update already made, unless the model has been put back since.
+    let kept = t > 0u && !(s.period > 0u && t % s.period == 0u);
+    let known = has_norm || (dims.norm_lag == 1u && kept);
     if sums.w > 0.0 || not_finite(loss) > 0.0 {
         s.stop_reason = 1u;
-    } else if has_norm && not_finite(norm) > 0.0 {
+    } else if known && not_finite(norm) > 0.0 {
         s.stop_reason = 2u;
     } else if diverged(&s, t, loss, smoothed) {
         s.stop_reason = 3u;

@@ -60,6 +60,20 @@ fn a_gradient_that_is_not_finite_ends_the_run() {
     assert_eq!(weights(&session)[0].data, [1.0], "no update was made");
 }
 
+/// Without clipping the norm is known a step later: the run ends then, also where the loss is finite all the time.
+#[test]
+fn a_gradient_that_was_not_finite_ends_the_run_at_the_next_step() {
+    let model = Sequential::features(1).linear(1).build().unwrap();
+    let mut session = session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(1));
+    set_weights(&mut session, &[vec![1.0], vec![0.0]]);
+    let data = regression(&[1], vec![1e15], vec![0.0], 1);
+    let history = train(&mut session, &data, &[1e-32; 3]).histories.remove(0);
+    assert_eq!(history.stopped, Some((1, StopReason::GradientNotFinite)));
+    assert!(history.steps.iter().all(|m| m.loss.is_finite()), "{history:?}");
+    assert_eq!((history.steps[0].grad_norm, history.steps[1].grad_norm), (Some(f64::INFINITY), None));
+    assert_eq!(session.steps_done(), 1, "the update of step 1 was not made");
+}
+
 /// Both at once: of one row x, y = w x, and loss (w x - target)^2 + noise^2, where the noise is a pair of targets around
 /// the true one, which cancel in the gradient.
 fn line(scale: f32, noise: f32) -> (Session, Dataset) {

@@ -222,6 +222,9 @@ async fn restart(
     let measured = history.steps.iter().skip(updates).step_by(period);
     let mut points: Vec<Point> =
         rates.iter().zip(measured).enumerate().map(|(i, (&lr, m))| point(i, lr, momentum, m)).collect();
+    if let Some((step, StopReason::GradientNotFinite)) = history.stopped {
+        points.truncate(step / period); // an update at this rate blew up, though the loss behind it may be finite
+    }
     smooth(&mut points, test.beta);
     Ok(Curve::new(points, history.stopped.map(|(step, reason)| (step / period, reason)), cost))
 }

@@ -99,6 +99,11 @@ kernels! {
         7 "params_mirror" Mirror, 8 "moments_mirror" Mirror]
     Accumulate "accumulate" "accumulate" [
         1 "state" Uniform, 2 "blocks" Load, 3 "grads" Write, 7 "grads_mirror" Mirror]
+    SgdNorms "sgd_norms" "layers" [
+        1 "state" Uniform, 2 "blocks" Load, 3 "grads" Load, 4 "params" Load, 5 "moments" Load, 6 "parts" Write]
+    AdamNorms "adam_norms" "layers" [
+        1 "state" Uniform, 2 "blocks" Load, 3 "grads" Load, 4 "params" Load, 5 "moments" Load, 6 "parts" Write]
+    LayerNorms "layer_norms" "layers" [1 "state" Uniform, 2 "blocks" Load, 7 "sums" Read, 8 "history" Write]
     GradNorm "grad_norm" "update" [2 "blocks" Load, 3 "grads" Load, 6 "norms" Write]
 }
 

@@ -38,7 +38,7 @@ pub enum Role {
     Schedule,
     /// Where the run is: one struct a replica.
     State,
-    /// What each step measured: (replicas, steps).
+    /// What each step measured: (replicas, steps); then, where they are asked for, its norms: (replicas, steps, tensors).
     History,
     /// Partial sums of the squared gradient: (replicas, workgroups).
     Norms,

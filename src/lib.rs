@@ -50,8 +50,9 @@ pub use data::{Dataset, Inputs, Targets, cifar10, digits, mnist, moons, spirals}
 pub use device::{Adapter, Gpu, Made, adapters};
 pub use error::{Error, Result};
 pub use finder::{
-    Choice, Curvature, CurvatureTest, GridReport, GridSearch, HeldOutPoint, Line, Member, Mode, Point,
-    RangeTest, Refusal, Report, Rules, Smith, Spacing, Suggestion, Vary, Verification, Verified, Verify,
+    Choice, Curvature, CurvatureTest, GridReport, GridSearch, HeldOutPoint, Layers, Line, Member, Mode,
+    NotFinite, Part, Point, RangeTest, Refusal, Report, Rules, Smith, Spacing, Suggestion, Vary,
+    Verification, Verified, Verify,
 };
 pub use graph::{Graph, NodeId, Parameter};
 pub use init::Init;
@@ -63,7 +64,7 @@ pub use optim::{Adam, Optimizer, Sgd};
 pub use plan::{Dispatch, Plan, Profile};
 pub use schedule::Schedule;
 pub use session::{
-    Control, Cost, Evaluation, HeldOut, History, KernelTime, Measured, Outcome, Progress, Run, Session,
-    Snapshot, Stop, StopReason, Tensor,
+    Control, Cost, Evaluation, HeldOut, History, KernelTime, Measured, Norms, Outcome, Progress, Run,
+    Session, Snapshot, Stop, StopReason, Tensor,
 };
 pub use train::Training;

@@ -193,7 +193,8 @@ fn stems(folder: &str, extension: &str) -> Vec<String> {
 #[test]
 fn one_stem_everywhere() {
     // Parts that several ops share, and the ends of a step, which are tested as such.
-    let (shared, no_oracle) = (["mod", "product", "window"], ["accumulate", "gather", "tick", "update"]);
+    let (shared, no_oracle) =
+        (["mod", "product", "window"], ["accumulate", "gather", "layers", "tick", "update"]);
     let (shaders, tests, oracles) =
         (stems("shaders", "wgsl"), stems("tests/ops", "rs"), stems("tests/reference", "rs"));
     let mut missing = Vec::new();

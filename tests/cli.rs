@@ -188,6 +188,40 @@ fn rates_are_those_of_multiplier_1() {
     assert!(text.contains("multiplier 1") && text.contains("linear2.weight 0.5"), "{text}");
 }
 
+/// As a table, as JSON and as CSV.
+#[test]
+fn layers_are_measured_where_they_are_asked_for() {
+    let folder = Folder::new();
+    let args = "find --data moons --steps 30 --no-verify";
+    assert!(folder.json(&format!("{args} --json"))["layers"].is_null());
+    let found = folder.json(&format!("{args} --json --layers"));
+    let layers = &found["layers"];
+    let count = |value: &Value| value.as_array().map_or(0, Vec::len);
+    let names = [
+        "linear2.weight",
+        "linear2.bias",
+        "linear4.weight",
+        "linear4.bias",
+        "linear6.weight",
+        "linear6.bias",
+    ];
+    assert_eq!(layers["names"], Value::from(names.to_vec()));
+    let rows = count(&layers["lr"]);
+    assert!(rows >= count(&found["history"]), "{rows}");
+    for key in ["gradient", "update", "weights"] {
+        assert_eq!((count(&layers[key]), count(&layers[key][0])), (rows, 6), "{key}");
+        assert!(layers[key][3][0].as_f64() > Some(0.0), "{key}");
+    }
+    let table = folder.done(&format!("{args} --layers-csv layers.csv"));
+    assert!(table.contains("update / weights") && table.contains("linear6.weight  "), "{table}");
+    let csv = folder.read("layers.csv");
+    assert!(
+        csv.starts_with("step,lr,parameter,gradient,update,weights,ratio\n0,1e-7,linear2.weight,"),
+        "{csv}"
+    );
+    assert_eq!(csv.lines().count(), 1 + 6 * rows);
+}
+
 #[test]
 fn a_refusal_is_a_result() {
     let folder = Folder::new();
@@ -651,6 +685,9 @@ fn wrong_usage_is_refused_before_anything_runs() {
         "--decay-multipliers: no parameter's name holds `dense`",
     );
     folder.refused("find --rate-multipliers bias=-1", 2, "--rate-multipliers: -1 for `bias`");
+    folder.refused("find --layers --mode frozen", 2, "--layers: frozen has no updates");
+    folder.refused("find --layers-csv a.csv --csv a.csv", 2, "--layers-csv: is the same file");
+    folder.refused("find --layers-csv none/a.csv", 2, "--layers-csv: there is no folder");
     folder.refused("find --smoothing 1", 2, "--smoothing: 1");
     folder.refused("plan --replicas 0", 2, "--replicas: 0");
 }

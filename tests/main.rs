@@ -13,6 +13,7 @@ mod golden;
 mod golden_runs;
 mod grid;
 mod held_out;
+mod layers;
 mod modes;
 mod ops;
 mod optimizers;

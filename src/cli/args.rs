@@ -200,6 +200,12 @@ pub(super) struct Output {
     /// Also measure the largest curvature of the loss, and the stable rate that follows from it
     #[arg(long)]
     pub curvature: bool,
+    /// Also measure each layer's gradient and its update beside its weights, at every rate (sweep and same-batch)
+    #[arg(long)]
+    pub layers: bool,
+    /// Write them into FILE as CSV, a line for each step and parameter
+    #[arg(long, value_name = "FILE")]
+    pub layers_csv: Option<PathBuf>,
     /// Leave out the short runs that put the suggestion to the test
     #[arg(long)]
     pub no_verify: bool,

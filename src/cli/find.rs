@@ -2,7 +2,7 @@
 
 use super::all::All;
 use super::args::{self, ModeName, OptimizerName, SpacingName, StopRule};
-use super::output::{self, csv, json, text};
+use super::output::{self, csv, json, layers, text};
 use super::plot::{self, Figure, plot};
 use super::progress::Bar;
 use super::subject::Subject;
@@ -22,7 +22,7 @@ const CYCLICAL: (f64, f64) = (0.95, 0.85);
 
 pub(super) fn find(args: &args::Find) -> Result<()> {
     // Whatever can be refused is refused before anything takes time.
-    let tests = range_tests(&args.sweep)?;
+    let tests = range_tests(&args.sweep, args.output.layers || args.output.layers_csv.is_some())?;
     check_momentum(args)?;
     check_files(args)?;
     let search = grid::search(args, &tests)?;
@@ -46,7 +46,7 @@ pub(super) fn find(args: &args::Find) -> Result<()> {
 }
 
 /// One test, or one a mode.
-fn range_tests(args: &args::Sweep) -> Result<Vec<RangeTest>> {
+fn range_tests(args: &args::Sweep, layers: bool) -> Result<Vec<RangeTest>> {
     let test = range_test(args)?;
     let modes = match args.mode {
         ModeName::Sweep => vec![Mode::Sweep],
@@ -59,7 +59,14 @@ fn range_tests(args: &args::Sweep) -> Result<Vec<RangeTest>> {
         }
     };
     check_mode(args, &modes)?;
-    Ok(modes.into_iter().map(|mode| RangeTest { mode, ..test }).collect())
+    let sweeps = |mode: &Mode| matches!(mode, Mode::Sweep | Mode::SameBatch);
+    if layers && !modes.iter().any(sweeps) {
+        let name = modes.first().map_or("", |mode| mode.name());
+        let detail = format!("{name} has no updates one after the other; use sweep or same-batch");
+        return Err(Error::argument("layers", detail));
+    }
+    let test = |mode| RangeTest { mode, layers: layers && sweeps(&mode), ..test };
+    Ok(modes.into_iter().map(test).collect())
 }
 
 fn range_test(args: &args::Sweep) -> Result<RangeTest> {
@@ -145,6 +152,18 @@ fn check_files(args: &args::Find) -> Result<()> {
     }
     if let Some(path) = &output.csv {
         file::check("csv", path)?;
+    }
+    if let Some(path) = &output.layers_csv {
+        file::check("layers csv", path)?;
+        if mode == ModeName::All {
+            return Err(Error::argument(
+                "layers csv",
+                "holds one sweep; choose one --mode, or --json for all",
+            ));
+        }
+        if [&output.csv, &output.plot].contains(&&output.layers_csv) {
+            return Err(Error::argument("layers csv", "is the same file as another; name one of its own"));
+        }
     }
     if output.csv.is_some() && output.csv == output.plot {
         return Err(Error::argument("csv", "is the same file as --plot; name another"));
@@ -250,10 +269,20 @@ impl Found<'_> {
         }
     }
 
+    /// The rates of the test, planned.
+    pub fn rates(&self) -> Vec<f64> {
+        // They were tried before the test ran.
+        grid(self.test.from, self.test.to, self.test.steps, self.test.spacing).unwrap_or_default()
+    }
+
     fn write(&self, args: &args::Output) -> Result<()> {
         if let Some(path) = &args.csv {
             let rows = csv::rows(&[(None, &self.report.points, &self.report.held_out)])
                 .map_err(|e| Error::io(path, e))?;
+            file::replace(path, &rows).map_err(|e| Error::io(path, e))?;
+        }
+        if let (Some(path), Some(found)) = (&args.layers_csv, &self.report.layers) {
+            let rows = layers::rows(found, self.rates()).map_err(|e| Error::io(path, e))?;
             file::replace(path, &rows).map_err(|e| Error::io(path, e))?;
         }
         match &args.plot {
@@ -273,6 +302,7 @@ impl Found<'_> {
         let answer = self.with_figure(|figure| {
             text::answer(figure, &screen)
                 + &text::groups(&self.subject.model, &screen)
+                + &layers::table(self, &screen)
                 + &text::line(self.report.line.as_ref(), &screen)
                 + &text::held_out(self, &screen)
                 + &text::short_runs(self, &screen)

@@ -4,10 +4,10 @@ mod fuse;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Multipliers};
-use crate::layout::{ALIGN, Arena, MAX_REPLICAS, MIRROR_ROW, Role, padded};
+use crate::layout::{ALIGN, Arena, MAX_REPLICAS, MIRROR_ROW, Role, Slot, padded};
 use crate::ops::{
     Backward, End, Forward, Grad, Layer, Loss, LossTensors, Norm, Op, accumulate, dims_text, gather,
-    grad_norm, norm_groups, tick, update,
+    grad_norm, layer_norms, norm_groups, tick, update,
 };
 use crate::optim::Optimizer;
 use crate::plan::{Dispatch, Emit, Operand, ParamSlot, Plan, Profile, TensorId, Value, place};
@@ -29,6 +29,9 @@ pub struct Options {
     pub seed: u64,
     /// Clip the gradient to this global norm (Pascanu et al., arXiv:1211.5063); default never.
     pub clip: Option<f64>,
+    /// Measure the norms of each parameter's gradient, update and weights at every step, in
+    /// [`History::layers`](crate::History::layers); default no. Two launches more.
+    pub layers: bool,
     /// Which kernels to use; default the best for the session's device ([`Profile::Portable`] without one).
     pub profile: Option<Profile>,
 }
@@ -36,7 +39,7 @@ pub struct Options {
 impl Options {
     /// Batches of `batch` rows; everything else by default.
     pub fn batch(batch: usize) -> Self {
-        Self { batch, accumulate: 1, replicas: 1, seed: 0, clip: None, profile: None }
+        Self { batch, accumulate: 1, replicas: 1, seed: 0, clip: None, layers: false, profile: None }
     }
 
     /// Steps of `micro_batches` batches each: an effective batch larger than what fits into memory at once. A step's loss, its
@@ -65,6 +68,11 @@ impl Options {
     /// Clip the gradient to a global norm.
     pub fn clip(self, norm: f64) -> Self {
         Self { clip: Some(norm), ..self }
+    }
+
+    /// Measure each parameter's norms, or do not.
+    pub fn layers(self, layers: bool) -> Self {
+        Self { layers, ..self }
     }
 
     /// These kernels, whatever the device.
@@ -130,12 +138,13 @@ pub fn compile(graph: &Graph, loss: Loss, optimizer: &Optimizer, options: &Optio
 
 /// Where the parts of a step end: its forward pass and loss before `forward`, its backward pass before `backward`, what carries
 /// a micro-batch into the next before `carry`. Then come the norm, if it is wanted before `tick`, the update, and the launch
-/// that closes a run.
+/// that closes a run, at `flush`.
 struct Ends {
     forward: usize,
     backward: usize,
     carry: usize,
     tick: usize,
+    flush: usize,
 }
 
 /// The walk over a graph that appends to one list of launches.
@@ -145,6 +154,7 @@ struct Compiler<'a> {
     cx: Emit,
     labels: Vec<String>,
     clip: bool,
+    layers: bool,
     /// Of each node: its value, what its forward pass saved.
     values: Vec<Option<Value>>,
     saved: Vec<Option<TensorId>>,
@@ -172,7 +182,7 @@ impl<'a> Compiler<'a> {
             grads: graph.params.iter().map(|_| None).collect(),
             grad_words: 0,
             norm_groups: norm_groups(params.stride, options.profile.unwrap_or_default()),
-            block_rows: params.stride / 64 + groups,
+            block_rows: params.stride / 64 + groups + if options.layers { params.slots.len() } else { 0 },
             grouped: groups > 0,
             optimizer_slots: optimizer.slots(),
             params,
@@ -185,6 +195,7 @@ impl<'a> Compiler<'a> {
             cx,
             labels: (0..nodes).map(|n| label(graph, n)).collect(),
             clip: options.clip.is_some(),
+            layers: options.layers,
             values: vec![None; nodes],
             saved: vec![None; nodes],
         }
@@ -293,9 +304,13 @@ impl<'a> Compiler<'a> {
         if self.clip {
             grad_norm(&mut self.cx, optimizer)?;
         }
-        let ends = Ends { forward, backward, carry, tick: self.cx.calls.len() };
+        let end = self.cx.calls.len();
         tick(&mut self.cx, rows, accuracy, norm, End::Step)?;
+        if self.layers {
+            layer_norms(&mut self.cx, optimizer)?;
+        }
         update(&mut self.cx, optimizer)?;
+        let ends = Ends { forward, backward, carry, tick: end, flush: self.cx.calls.len() };
         tick(&mut self.cx, rows, accuracy, norm, End::Run)?;
         Ok((self.cx, ends))
     }
@@ -328,8 +343,8 @@ fn groups(graph: &Graph) -> Vec<Multipliers> {
 }
 
 /// For each 64-word block of the parameters: where its gradient is, in vec4s, and which row holds its group's multipliers; then
-/// those rows (see `shaders/update.wgsl`).
-fn blocks(cx: &Emit, graph: &Graph) -> Vec<[u32; 4]> {
+/// those rows (see `shaders/update.wgsl`). Where layers are measured, last each tensor's first block, and how many it has.
+fn blocks(cx: &Emit, graph: &Graph, layers: bool) -> Vec<[u32; 4]> {
     let groups = groups(graph);
     let first = cx.params.stride / 64;
     let mut blocks = vec![[0; 4]; first];
@@ -349,6 +364,8 @@ fn blocks(cx: &Emit, graph: &Graph) -> Vec<[u32; 4]> {
     }
     let row = |group: &Multipliers| [(group.rate as f32).to_bits(), (group.decay as f32).to_bits(), 0, 0];
     blocks.extend(groups.iter().map(row));
+    let span = |slot: &Slot| [(slot.offset / 64) as u32, (padded(slot.len) / 64) as u32, 0, 0];
+    blocks.extend(cx.params.slots.iter().filter(|_| layers).map(span));
     blocks
 }
 
@@ -366,7 +383,7 @@ fn assemble(
     let (places, colours) = place(&training.calls, &training.tensors, replicas, align);
     let (eval_places, eval_colours) = place(&eval.calls, &eval.tensors, replicas, align);
     let mut list = training.dispatches(&places);
-    let flush = list.split_off(ends.tick + 2).remove(0);
+    let flush = list.split_off(ends.flush).remove(0);
     let carry: Vec<Dispatch> = list.drain(ends.backward..ends.carry).collect();
 
     let arena = replicas * training.params.stride;
@@ -405,7 +422,8 @@ fn assemble(
         profile: training.profile,
         params: (0..graph.params.len()).map(name).collect(),
         buffers: graph.buffers.iter().enumerate().map(statistics).collect(),
-        blocks: blocks(&training, graph),
+        blocks: blocks(&training, graph, options.layers),
+        layers: if options.layers { graph.params.len() } else { 0 },
         optimizer_slots: optimizer.slots(),
         param_arena: training.params,
         buffer_arena: training.buffers,

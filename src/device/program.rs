@@ -259,7 +259,9 @@ impl Program {
         states: &[State],
     ) -> Result<()> {
         self.upload(data).await?;
-        let history = schedule.len() * size_of::<Record>();
+        // Behind the records the norms of each tensor, four numbers, in whole records.
+        let norms = (schedule.len() * 16 * self.plan.layers).next_multiple_of(size_of::<Record>());
+        let history = schedule.len() * size_of::<Record>() + norms;
         self.reserve(Role::Order, size_of_val(order)).await?;
         self.reserve(Role::Schedule, size_of_val(schedule)).await?;
         self.reserve(Role::History, history).await?;

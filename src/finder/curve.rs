@@ -1,7 +1,7 @@
 //! The curves of the modes: which batches and which weights each rate is measured on.
 
 use super::line::{Line, line};
-use super::{HeldOutPoint, Mode, Point, RangeTest};
+use super::{HeldOutPoint, Layers, Mode, Point, RangeTest};
 use crate::data::Dataset;
 use crate::data::order::{batch_order, epochs, same_batch_order};
 use crate::error::Result;
@@ -24,11 +24,21 @@ pub(super) struct Curve {
     pub spread: Vec<(f64, f64)>,
     pub held_out: Vec<HeldOutPoint>,
     pub line: Option<Line>,
+    pub layers: Option<Layers>,
 }
 
 impl Curve {
     pub fn new(points: Vec<Point>, stopped: Option<(usize, StopReason)>, cost: Cost) -> Self {
-        Self { points, stopped, cost, epochs: 0.0, spread: Vec::new(), held_out: Vec::new(), line: None }
+        Self {
+            points,
+            stopped,
+            cost,
+            epochs: 0.0,
+            spread: Vec::new(),
+            held_out: Vec::new(),
+            line: None,
+            layers: None,
+        }
     }
 }
 
@@ -83,14 +93,16 @@ fn points(schedule: &Schedule, history: &History) -> Vec<Point> {
 /// The curve of a sweep, or of one of several side by side.
 pub(super) fn swept(
     test: &RangeTest,
+    session: &Session,
     data: &Dataset,
-    batch: usize,
     schedule: &Schedule,
     history: &History,
     cost: Cost,
 ) -> Curve {
+    let batch = session.options().effective_batch();
     Curve {
         epochs: passes(test, data, batch, history.steps.len()),
+        layers: test.layers.then(|| Layers::new(session.names(), std::slice::from_ref(history))),
         held_out: held_out_points(schedule, history),
         ..Curve::new(points(schedule, history), history.stopped, cost)
     }
@@ -120,6 +132,11 @@ pub(super) fn schedule(test: &RangeTest, rates: &[f64], optimizer: &Optimizer) -
     schedule
 }
 
+/// Copies of a session for a sweep.
+pub(super) async fn copies(test: &RangeTest, session: &Session, count: usize) -> Result<Session> {
+    if test.layers { session.watched(count).await } else { session.replicate(count).await }
+}
+
 async fn sweep(
     test: &RangeTest,
     rates: &[f64],
@@ -132,8 +149,15 @@ async fn sweep(
     let order = order(test, data, batch, test.seed(session))?;
     let schedules = [schedule(test, rates, session.optimizer())];
     let run = Run { schedules: &schedules, order: &order, beta: test.beta, stop: test.stop };
-    let Outcome { histories, cost } = session.run_watching(data, &run, held_out, control).await?;
-    Ok(swept(test, data, batch, &schedules[0], &histories[0], cost))
+    let mut copy;
+    let run_on = if test.layers {
+        copy = session.watched(1).await?;
+        &mut copy
+    } else {
+        &mut *session
+    };
+    let Outcome { histories, cost } = run_on.run_watching(data, &run, held_out, control).await?;
+    Ok(swept(test, session, data, &schedules[0], &histories[0], cost))
 }
 
 /// The sweep over several batch orders at once, each on its own copy of the model: the mean curve and its spread. It
@@ -151,7 +175,7 @@ async fn seeds(
     for i in 0..test.seeds as u64 {
         orders.extend(order(test, data, batch, test.seed(session).wrapping_add(i))?);
     }
-    let mut copies = session.replicate(test.seeds).await?;
+    let mut copies = copies(test, session, test.seeds).await?;
     let schedules = [schedule(test, rates, session.optimizer())];
     let run = Run { schedules: &schedules, order: &orders, beta: test.beta, stop: test.stop };
     let Outcome { histories, cost } = copies.run_watching(data, &run, held_out, control).await?;
@@ -168,6 +192,7 @@ async fn seeds(
             .map(|s| (losses(s).fold(f64::INFINITY, f64::min), losses(s).fold(f64::NEG_INFINITY, f64::max)))
             .collect(),
         held_out: mean_held_out(&held_out, steps),
+        layers: test.layers.then(|| Layers::new(session.names(), &histories)),
         ..Curve::new(points, first.stopped, cost)
     })
 }

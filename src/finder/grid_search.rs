@@ -1,6 +1,6 @@
 //! One range test under several settings: momentum, weight decay, batch size or optimizer, from the same weights.
 
-use super::curve::{order, schedule, swept};
+use super::curve::{copies, order, schedule, swept};
 use super::suggest::lowest;
 use super::{Lowest, Mode, RangeTest, Report};
 use crate::data::Dataset;
@@ -233,12 +233,12 @@ impl GridSearch {
     ) -> Result<Vec<Report>> {
         let test = &self.test;
         let rates = test.check(session, held_out)?;
-        let batch = session.options().batch;
+        let batch = session.options().effective_batch();
         let order = order(test, data, batch, test.seed(session))?;
         let before = if test.verify_restore { Some(session.fingerprint().await?) } else { None };
         let mut curves = Vec::new();
         for wave in optimizers.chunks(session.most_replicas()) {
-            let mut copies = session.replicate(wave.len()).await?;
+            let mut copies = copies(test, session, wave.len()).await?;
             let schedules: Vec<Schedule> = wave.iter().map(|o| schedule(test, &rates, o)).collect();
             let run = Run { schedules: &schedules, order: &order, beta: test.beta, stop: test.stop };
             let part = Control {
@@ -247,7 +247,8 @@ impl GridSearch {
             };
             let Outcome { histories, cost } = copies.run_watching(data, &run, held_out, part).await?;
             let each = schedules.iter().zip(&histories);
-            curves.extend(each.map(|(schedule, history)| swept(test, data, batch, schedule, history, cost)));
+            curves
+                .extend(each.map(|(schedule, history)| swept(test, session, data, schedule, history, cost)));
         }
         let after = if test.verify_restore { Some(session.fingerprint().await?) } else { None };
         let prints = before.zip(after);

@@ -66,6 +66,9 @@ pub struct RangeTest {
     /// Momentum at the first and at the last rate of a sweep, straight between them; default the optimizer's throughout.
     /// (0.95, 0.85) falls while the rate rises, as in a one-cycle schedule (Smith, arXiv:1803.09820).
     pub momentum: Option<(f64, f64)>,
+    /// Measure each parameter's gradient, update and weights at every rate; default false. The sweep then runs on a copy of the
+    /// model, with the bits that it has without. For [`Mode::Sweep`] and [`Mode::SameBatch`].
+    pub layers: bool,
     /// Hash the model before the sweep and after the restore; default true. Costs two read-backs of the weights.
     pub verify_restore: bool,
 }
@@ -84,6 +87,7 @@ impl Default for RangeTest {
             seeds: 1,
             probe: None,
             momentum: None,
+            layers: false,
             verify_restore: true,
         }
     }
@@ -179,6 +183,7 @@ impl RangeTest {
             spread: measured.spread.into_iter().take(finite).collect(),
             held_out: measured.held_out.into_iter().take_while(|p| p.step < finite).collect(),
             line: measured.line,
+            layers: measured.layers,
             stopped: measured.stopped,
             fingerprints,
             epochs: measured.epochs,
@@ -207,6 +212,11 @@ impl RangeTest {
         if self.seeds == 0 || self.seeds > session.most_replicas() {
             let most = session.most_replicas();
             return Err(Error::argument("seeds", format!("{} is not from 1 to {most}", self.seeds)));
+        }
+        if self.layers && !matches!(self.mode, Mode::Sweep | Mode::SameBatch) {
+            let detail =
+                format!("{} has no updates one after the other; use sweep or same-batch", self.mode.name());
+            return Err(Error::argument("layers", detail));
         }
         if self.probe == Some(0) {
             return Err(Error::argument("probe", "0 updates show nothing of a rate; it must be at least 1"));

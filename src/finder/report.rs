@@ -1,6 +1,6 @@
 //! What a range test found: every step, where it stopped, and what each rule makes of it.
 
-use super::{Line, Mode};
+use super::{Layers, Line, Mode};
 use crate::device::Adapter;
 use crate::session::{Cost, StopReason};
 
@@ -18,6 +18,8 @@ pub struct Report {
     pub held_out: Vec<HeldOutPoint>,
     /// What the frozen mode reads off its line; `None` in other modes.
     pub line: Option<Line>,
+    /// What the updates did to each parameter, where it was asked for.
+    pub layers: Option<Layers>,
     /// Our rule's answer.
     pub suggestion: Result<Suggestion, Refusal>,
     /// The answers of other finders' rules.

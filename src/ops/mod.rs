@@ -9,6 +9,7 @@ mod conv2d;
 mod cross_entropy;
 mod dropout;
 mod gather;
+mod layers;
 mod linear;
 mod max_pool;
 mod mean_squared_error;
@@ -27,6 +28,7 @@ pub use max_pool::MaxPool;
 
 pub(crate) use accumulate::accumulate;
 pub(crate) use gather::gather;
+pub(crate) use layers::layer_norms;
 pub(crate) use tick::{End, Norm, tick};
 pub(crate) use update::{grad_norm, norm_groups, update};
 
@@ -356,6 +358,7 @@ pub(crate) fn dims_of_every_file() -> Vec<(&'static str, &'static [&'static str]
         ("cross_entropy", cross_entropy::Dims::FIELDS),
         ("dropout", dropout::Dims::FIELDS),
         ("gather", gather::Dims::FIELDS),
+        ("layers", layers::Dims::FIELDS),
         ("linear", linear::Dims::FIELDS),
         ("linear_broadcast", linear::Dims::FIELDS),
         ("linear_tiled", linear::Dims::FIELDS),

@@ -23,7 +23,7 @@ pub(crate) fn norm_groups(param_words: usize, profile: Profile) -> usize {
     param_words.div_ceil(256 * turns(profile))
 }
 
-fn dims(cx: &Emit, optimizer: &Optimizer) -> Dims {
+pub(super) fn dims(cx: &Emit, optimizer: &Optimizer) -> Dims {
     let count = cx.params.stride / 4;
     let base = Dims {
         count: count as u32,

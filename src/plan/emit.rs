@@ -145,7 +145,7 @@ pub(crate) struct Emit {
     pub grads: Vec<Option<GradSlot>>,
     pub grad_words: usize,
     pub norm_groups: usize,
-    /// Rows of `blocks`: one for each 64 words of parameters, then what the plan appends (parameter groups).
+    /// Rows of `blocks`: one for each 64 words of parameters, then the parameter groups, then where each tensor's blocks are.
     pub block_rows: usize,
     /// Some parameters have a rate or decay of their own.
     pub grouped: bool,

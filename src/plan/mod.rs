@@ -69,6 +69,8 @@ pub struct Plan {
     /// What follows the backward pass of each micro-batch but the last: its gradient and its loss are added to the step's so
     /// far. Empty without accumulation.
     pub carry: Vec<Dispatch>,
+    /// Tensors whose norms a step leaves in the history; 0 where they are not asked for.
+    pub(crate) layers: usize,
     /// Which of a step's launches is its tick.
     pub(crate) tick: usize,
     /// After the last step: files the last gradient norm.

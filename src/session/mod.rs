@@ -6,7 +6,7 @@ mod request;
 
 use outcome::{evaluation, evaluations, history};
 
-pub use outcome::{Cost, Evaluation, History, KernelTime, Measured, Outcome, StopReason};
+pub use outcome::{Cost, Evaluation, History, KernelTime, Measured, Norms, Outcome, StopReason};
 pub use read::Tensor;
 pub use request::{Control, HeldOut, Progress, Run, Stop};
 
@@ -125,6 +125,11 @@ impl Session {
         self.copy(optimizer, Options { batch, ..self.options }, same).await
     }
 
+    /// As [`replicate`](Self::replicate) of a single replica, with every parameter's norms measured ([`Options::layers`]).
+    pub(crate) async fn watched(&self, replicas: usize) -> Result<Self> {
+        self.copy(self.optimizer, self.options.replicas(replicas).layers(true), true).await
+    }
+
     async fn copy(&self, optimizer: Optimizer, options: Options, same: bool) -> Result<Self> {
         let plan = compile(&self.model, self.loss, &optimizer, &options)?;
         let mut program = Program::new(self.gpu(), plan).await?;
@@ -139,6 +144,11 @@ impl Session {
             options,
             counters: vec![counters; options.replicas],
         })
+    }
+
+    /// Names of the parameters, in order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.plan().params.iter().map(|p| p.name.clone()).collect()
     }
 
     /// Copies that the device has room for side by side: no buffer may pass what one kernel can bind.
@@ -301,6 +311,7 @@ impl Session {
             self.outcome(&finished, steps, self.options.accumulate * (self.program.plan.forward + 1))?;
         let measured = outcome.histories.iter_mut().flat_map(|h| &mut h.steps);
         measured.for_each(|m| m.grad_norm = None);
+        outcome.histories.iter_mut().for_each(|h| h.layers.clear());
         Ok(outcome)
     }
 
@@ -314,7 +325,8 @@ impl Session {
         if finished.cancelled {
             return Err(Error::Cancelled);
         }
-        let histories = (0..self.options.replicas).map(|r| history(finished, r, steps)).collect();
+        let tensors = self.program.plan.layers;
+        let histories = (0..self.options.replicas).map(|r| history(finished, r, steps, tensors)).collect();
         let cost = Cost {
             dispatches_per_step,
             submits: finished.submits,

@@ -31,6 +31,27 @@ pub struct History {
     /// Loss and accuracy over the held-out data, each with the step before whose update they were measured: at the weights that
     /// the step's own loss is of. Up to the first that is not finite. Empty without [`HeldOut`](super::HeldOut).
     pub held_out: Vec<(usize, Evaluation)>,
+    /// For every step the norms of each parameter, in the model's order; empty unless asked for
+    /// ([`Options::layers`](crate::Options::layers)).
+    pub layers: Vec<Vec<Norms>>,
+}
+
+/// Euclidean norms of a parameter tensor at a step; beyond f32 infinite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Norms {
+    /// Of its gradient, before clipping and decay.
+    pub gradient: f64,
+    /// Of what the step's update takes off it, decay included; `None` on a step that made none.
+    pub update: Option<f64>,
+    /// Of the tensor itself before the update.
+    pub weights: f64,
+}
+
+impl Norms {
+    /// Update to weights; `None` without an update, and for weights that are zero.
+    pub fn ratio(&self) -> Option<f64> {
+        self.update.filter(|_| self.weights > 0.0).map(|update| update / self.weights)
+    }
 }
 
 /// What a run cost.
@@ -107,7 +128,7 @@ impl std::fmt::Display for StopReason {
     }
 }
 
-pub(super) fn history(finished: &Finished, replica: usize, steps: usize) -> History {
+pub(super) fn history(finished: &Finished, replica: usize, steps: usize, tensors: usize) -> History {
     let records = &finished.history[replica * steps..][..steps];
     let some = |v: f32| (v >= 0.0).then_some(f64::from(v));
     let measured = |r: &Record| Measured {
@@ -126,10 +147,22 @@ pub(super) fn history(finished: &Finished, replica: usize, steps: usize) -> Hist
         2 => Some(StopReason::GradientNotFinite),
         _ => Some(StopReason::Diverged),
     };
+    let steps_ran: Vec<Measured> = ran.map(measured).collect();
+    // Behind all records, four numbers a tensor.
+    let words: &[[f32; 4]] = bytemuck::cast_slice(&finished.history[finished.states.len() * steps..]);
+    let norms = |n: &[f32; 4]| Norms {
+        gradient: f64::from(n[0]),
+        update: (n[1] != -1.0).then_some(f64::from(n[1])),
+        weights: f64::from(n[2]),
+    };
+    let row =
+        |step: usize| words[(replica * steps + step) * tensors..][..tensors].iter().map(norms).collect();
+    let layers = (0..steps_ran.len()).filter(|_| tensors > 0).map(row).collect();
     History {
-        steps: ran.map(measured).collect(),
+        steps: steps_ran,
         stopped: reason.map(|r| (state.stop_step as usize, r)),
         held_out: Vec::new(),
+        layers,
     }
 }
 

@@ -2,7 +2,7 @@
 
 pub(in crate::cli) mod grid;
 
-use super::Row;
+use super::{Row, layers};
 use crate::cli::find;
 use crate::finder::{
     self, HeldOutPoint, Line, Refusal, Rules, Smith, Spacing, Suggestion, Verification, Verified,
@@ -110,6 +110,8 @@ pub(in crate::cli) struct Found<'a> {
     /// The one number: the short runs', else the curve's.
     learning_rate: Option<f64>,
     line: Option<LineRow>,
+    /// Only with --layers.
+    layers: Option<layers::Object<'a>>,
     stopped: Option<Stopped>,
     epochs: f64,
     restored: bool,
@@ -240,6 +242,7 @@ impl<'a> Found<'a> {
             }),
             learning_rate: found.learning_rate(),
             line: report.line.map(LineRow::from),
+            layers: report.layers.as_ref().map(|layers| layers::Object::new(layers, found.rates())),
             stopped: report.stopped.map(|(step, reason)| Stopped { step, reason: reason.to_string() }),
             epochs: report.epochs,
             restored: report.restored(),

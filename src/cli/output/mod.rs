@@ -2,6 +2,7 @@
 
 pub(super) mod csv;
 pub(super) mod json;
+pub(super) mod layers;
 pub(super) mod text;
 
 use crate::finder::{Point, Rules};

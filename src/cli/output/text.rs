@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Lines of the drawn curve.
 const HEIGHT: usize = 18;
 /// Width of the names in the left column.
-const NAMES: usize = 18;
+pub(super) const NAMES: usize = 18;
 
 /// Why the frozen mode's rates are not rates to train with.
 const ONE_STEP: &str = "one step on one batch is no training: its best rate follows the steepest directions, where it \
@@ -301,7 +301,7 @@ fn row(name: &str, text: &str) -> String {
 }
 
 /// A row whose text may take several lines.
-fn entry(name: &str, text: &str, screen: &Screen) -> String {
+pub(super) fn entry(name: &str, text: &str, screen: &Screen) -> String {
     let lines = wrapped(text, screen.width.saturating_sub(NAMES + 2));
     let names = std::iter::once(name).chain(std::iter::repeat(""));
     names.zip(lines).map(|(name, line)| row(name, &line)).collect()

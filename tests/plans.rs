@@ -222,52 +222,46 @@ memory: params 21.50 kB, moments 43.01 kB, buffers 0 B, grads 110.59 kB, norms 7
 
 const TILED_CNN: &str = "
 1x8x8 -> 10, cross_entropy, SGD momentum 0.9, batch 64
-one step: 13 dispatches
+one step: 11 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
-  0  conv2d_tiled              128x1x1  442.37 k   98.54 k  conv2d 1: 1x8x8 -> 6x8x8 + relu
-     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+24576]
-  1  max_pool                  1x384x1   24.58 k  147.46 k  max_pool 3: 6x8x8 -> 6x4x4
-     x=acts0[0+24576] y=acts1[0+6144] arg=acts1[6144+6144]
-  2  conv2d_tiled               32x2x1    4.42 M  197.22 k  conv2d 4: 6x4x4 -> 40x4x4 + relu
-     state=state order=order x=acts1[0+6144] w=params[128+2160] bias=params[2304+40] y=acts0[24576+40960]
-  3  linear_tiled                1x2x1  819.20 k  192.04 k  linear 7: 640 -> 10
-     state=state order=order x=acts0[24576+40960] w=params[0+8832] y=acts1[12288+640]
-  4  cross_entropy               1x1x1    3.20 k    5.63 k  loss and its gradient, 10 classes
-     state=state order=order labels=targets z=acts1[12288+640] dz=acts0[65536+640] rows=acts0[66176+128]
-  5  linear_dw_tiled            20x1x2  819.20 k  218.11 k  linear 7: 640 -> 10, 2 slices
-     state=state order=order x=acts0[24576+40960] dy=acts0[65536+640] dw=grads[0+12800] dbias=grads[12800+128]
-  6  linear_dx_tiled            20x2x1  819.20 k  355.88 k  linear 7: 640 -> 10, through relu
-     x=acts0[24576+40960] w=params[0+8832] dy=acts0[65536+640] dx=acts1[12288+40960]
-  7  conv2d_dw_tiled            2x2x32    4.42 M  475.14 k  conv2d 4: 6x4x4 -> 40x4x4, 32 slices
-     state=state order=order x=acts1[0+6144] dy=acts1[12288+40960] dw=grads[12928+69632] dbias=grads[82560+2048]
-  8  conv2d_dx_tiled            32x1x1    4.42 M  221.63 k  conv2d 4: 6x4x4 -> 40x4x4
-     x=acts1[0+6144] w=params[128+2160] dy=acts1[12288+40960] dx=acts0[24576+6144]
-  9  max_pool_dx_disjoint        1x384x1   24.58 k  245.76 k  max_pool 3: 6x8x8 -> 6x4x4, through relu
-     x=acts0[0+24576] dy=acts0[24576+6144] argmax=acts1[6144+6144] dx=acts2[0+24576]
- 10  conv2d_dw_tiled            1x1x32  442.37 k  114.69 k  conv2d 1: 1x8x8 -> 6x8x8, 32 slices
-     state=state order=order x=inputs dy=acts2[0+24576] dw=grads[84608+2048] dbias=grads[86656+2048]
- 11  tick                        1x1x1      146       768   mean loss, stop test, history
-     states=state rows=acts0[66176+128] norms=norms schedule=schedule history=history
- 12  sgd                         9x1x1  105.98 k  498.59 k  SGD momentum 0.9
+  0  conv2d_pool_tiled         128x1x1  442.37 k   33.01 k  conv2d 1: 1x8x8 -> 6x8x8 + relu + max_pool
+     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144] arg=acts0[6144+2048]
+  1  conv2d_tiled               32x2x1    4.42 M  197.22 k  conv2d 4: 6x4x4 -> 40x4x4 + relu
+     state=state order=order x=acts0[0+6144] w=params[128+2160] bias=params[2304+40] y=acts1[0+40960]
+  2  linear_tiled                1x2x1  819.20 k  192.04 k  linear 7: 640 -> 10
+     state=state order=order x=acts1[0+40960] w=params[0+8832] y=acts0[8192+640]
+  3  cross_entropy               1x1x1    3.20 k    5.63 k  loss and its gradient, 10 classes
+     state=state order=order labels=targets z=acts0[8192+640] dz=acts1[40960+640] rows=acts1[41600+128]
+  4  linear_dw_tiled            20x1x2  819.20 k  218.11 k  linear 7: 640 -> 10, 2 slices
+     state=state order=order x=acts1[0+40960] dy=acts1[40960+640] dw=grads[0+12800] dbias=grads[12800+128]
+  5  linear_dx_tiled            20x2x1  819.20 k  355.88 k  linear 7: 640 -> 10, through relu
+     x=acts1[0+40960] w=params[0+8832] dy=acts1[40960+640] dx=acts0[8192+40960]
+  6  conv2d_dw_tiled            2x2x32    4.42 M  475.14 k  conv2d 4: 6x4x4 -> 40x4x4, 32 slices
+     state=state order=order x=acts0[0+6144] dy=acts0[8192+40960] dw=grads[12928+69632] dbias=grads[82560+2048]
+  7  conv2d_dx_tiled            32x1x1    4.42 M  221.63 k  conv2d 4: 6x4x4 -> 40x4x4, through relu
+     x=acts0[0+6144] w=params[128+2160] dy=acts0[8192+40960] dx=acts1[0+6144]
+  8  conv2d_dw_pool_tiled         1x1x32  442.37 k   49.15 k  conv2d 1: 1x8x8 -> 6x8x8, through max_pool, 32 slices
+     state=state order=order x=inputs dy=acts1[0+6144] dw=grads[84608+2048] dbias=grads[86656+2048] argmax=acts0[6144+2048]
+  9  tick                        1x1x1      146       768   mean loss, stop test, history
+     states=state rows=acts1[41600+128] norms=norms schedule=schedule history=history
+ 10  sgd                         9x1x1  105.98 k  498.59 k  SGD momentum 0.9
      state=state blocks=blocks grads=grads[0+88704] params=params[0+8832] moments=moments norms=norms
 
-one batch of an evaluation: 6 dispatches
+one batch of an evaluation: 5 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
-  0  conv2d_tiled              128x1x1  442.37 k   98.54 k  conv2d 1: 1x8x8 -> 6x8x8 + relu
-     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+24576]
-  1  max_pool                  1x384x1   24.58 k  147.46 k  max_pool 3: 6x8x8 -> 6x4x4
-     x=acts0[0+24576] y=acts1[0+6144] arg=acts1[6144+6144]
-  2  conv2d_tiled               32x2x1    4.42 M  197.22 k  conv2d 4: 6x4x4 -> 40x4x4 + relu
-     state=state order=order x=acts1[0+6144] w=params[128+2160] bias=params[2304+40] y=acts0[0+40960]
-  3  linear_tiled                1x2x1  819.20 k  192.04 k  linear 7: 640 -> 10
-     state=state order=order x=acts0[0+40960] w=params[0+8832] y=acts1[0+640]
-  4  cross_entropy               1x1x1    3.20 k    5.63 k  loss and its gradient, 10 classes
-     state=state order=order labels=targets z=acts1[0+640] dz=acts0[0+640] rows=acts0[640+128]
-  5  tick                        1x1x1      128       768   mean loss, stop test, history
-     states=state rows=acts0[640+128] norms=norms schedule=schedule history=history
+  0  conv2d_pool_tiled         128x1x1  442.37 k   33.01 k  conv2d 1: 1x8x8 -> 6x8x8 + relu + max_pool
+     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144] arg=acts0[6144+2048]
+  1  conv2d_tiled               32x2x1    4.42 M  197.22 k  conv2d 4: 6x4x4 -> 40x4x4 + relu
+     state=state order=order x=acts0[0+6144] w=params[128+2160] bias=params[2304+40] y=acts1[0+40960]
+  2  linear_tiled                1x2x1  819.20 k  192.04 k  linear 7: 640 -> 10
+     state=state order=order x=acts1[0+40960] w=params[0+8832] y=acts0[0+640]
+  3  cross_entropy               1x1x1    3.20 k    5.63 k  loss and its gradient, 10 classes
+     state=state order=order labels=targets z=acts0[0+640] dz=acts1[0+640] rows=acts1[640+128]
+  4  tick                        1x1x1      128       768   mean loss, stop test, history
+     states=state rows=acts1[640+128] norms=norms schedule=schedule history=history
 
-16.77 MFLOP and 2.77 MB a step; 8670 parameters
-memory: params 35.33 kB, moments 35.33 kB, buffers 0 B, grads 354.82 kB, norms 256 B, blocks 2.30 kB, acts0 265.22 kB, acts1 212.99 kB, acts2 98.30 kB = 1.00 MB
+16.72 MFLOP and 2.25 MB a step; 8670 parameters
+memory: params 35.33 kB, moments 35.33 kB, buffers 0 B, grads 354.82 kB, norms 256 B, blocks 2.30 kB, acts0 196.61 kB, acts1 166.91 kB = 791.55 kB
 ";
 
 const MIRRORED_MLP: &str = "

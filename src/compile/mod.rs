@@ -145,7 +145,7 @@ impl<'a> Compiler<'a> {
         let nodes = graph.nodes.len();
         Self {
             graph,
-            fusion: Fusion::of(graph),
+            fusion: Fusion::of(graph, options.profile.unwrap_or_default()),
             cx,
             labels: (0..nodes).map(|n| label(graph, n)).collect(),
             clip: options.clip.is_some(),
@@ -168,6 +168,7 @@ impl<'a> Compiler<'a> {
             params: &node.params,
             buffers: &node.buffers,
             act: self.fusion.act[n],
+            pool: self.fusion.pool[n],
         };
         f(&mut self.cx, &layer)
     }
@@ -210,7 +211,8 @@ impl<'a> Compiler<'a> {
         for n in (1..count).rev() {
             let Some(dy) = grads[n] else { continue }; // nobody reads the node
             if self.fusion.is_alias[n] {
-                // A view, or an activation whose slope was applied by its readers: the gradient is its input's.
+                // A view, an activation whose slope was applied by its readers, or a pool that its maker undoes: the gradient is its
+                // input's.
                 grads[self.graph.nodes[n].inputs[0]] = Some(dy);
                 continue;
             }

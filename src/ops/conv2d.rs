@@ -1,11 +1,15 @@
 //! 2-D convolution: weights of shape (out, in, height, width) as in PyTorch.
 
-use super::product::{CONV2D, Pass};
+mod kernels;
+
+use super::unpool::unpool;
 use super::window::Window;
-use super::{Backward, Fill, Forward, Layer, ParamSpec, base, image, weights};
+use super::{Backward, Fill, Forward, Grad, Layer, ParamSpec, base, image, weights};
 use crate::error::{Error, Result};
+use crate::kernel::Kernel;
 use crate::layout::dims;
-use crate::plan::{Call, Emit, Operand, Value, check_turns, sliced};
+use crate::plan::{Call, Emit, Operand, Profile, TensorId, Value, check_turns, sliced};
+use kernels::{Family, Pass, even};
 use std::mem::offset_of;
 
 /// 2-D convolution over (channels, height, width). Pairs are (height, width).
@@ -30,6 +34,7 @@ dims! {
         b: u32, c: u32, h: u32, w: u32, o: u32, oh: u32, ow: u32, kh: u32, kw: u32, sh: u32, sw: u32, ph: u32,
         pw: u32, dh: u32, dw: u32, slices: u32, slice_b: u32, rx: u32, ry: u32, rp: u32, rdw: u32, rdb: u32,
         accumulate: u32, has_bias: u32, replicas: u32, x0: u32, w0: u32, bias0: u32, dy0: u32,
+        ra: u32, arg0: u32,
     }
 }
 
@@ -74,6 +79,15 @@ impl Conv2d {
         }
         let [oh, ow] = self.window().positions("conv2d", input)?;
         Ok(vec![self.out, oh, ow])
+    }
+
+    fn family(&self, cx: &Emit, layer: &Layer<'_>) -> Family {
+        Family::of(self, cx.profile, layer.input_shapes[0], layer.shape)
+    }
+
+    /// Can it pool what it stores, from `input` to `shape`, in windows of 2 x 2?
+    pub(super) fn pools(&self, profile: Profile, input: &[usize], shape: &[usize]) -> bool {
+        even(shape) && Family::of(self, profile, input, shape).kernel(Pass::PooledForward).is_some()
     }
 
     pub(super) fn params(&self, input: &[usize]) -> Vec<ParamSpec> {
@@ -130,34 +144,62 @@ impl Conv2d {
 
     pub(super) fn forward(&self, cx: &mut Emit, layer: &Layer<'_>) -> Result<Forward> {
         check_turns("conv2d", self.filter_len(layer) as u64)?;
-        let y = cx.tensor(cx.batch * layer.len());
-        let dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
-        let pixels = cx.batch * layer.shape[1] * layer.shape[2];
-        let (kernel, tile) = CONV2D.of(Pass::Forward, cx.profile, fours(layer));
+        let (pass, shrink) = if layer.pool { (Pass::PooledForward, 4) } else { (Pass::Forward, 1) };
+        let y = cx.tensor(cx.batch * layer.len() / shrink);
+        // Which corner of each window won: a byte a channel.
+        let windows = layer.shape[1] * layer.shape[2] / 4;
+        let saved = layer.pool.then(|| cx.tensor(cx.batch * self.out.div_ceil(4) * windows));
+        let mut dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
+        let family = self.family(cx, layer);
+        let kernel = chosen(family, pass);
         let mut operands = vec![Operand::State, Operand::Order, layer.inputs[0].into()];
         operands.extend(weights(kernel, layer));
         operands.push(Operand::Tensor(y));
+        if let Some(arg) = saved {
+            dims.ra = cx.stride(Value::Tensor(arg));
+            operands.push(Operand::Tensor(arg));
+        }
+        let pixels = cx.batch * layer.shape[1] * layer.shape[2];
         cx.call(Call {
             kernel,
             act: layer.act_code(),
             dims: dims.words(),
             operands,
             bases: vec![base(offset_of!(Dims, x0), 2)],
-            groups: tile.groups("conv2d", pixels, self.out, cx.replicas)?,
+            groups: family.tile(pass).groups("conv2d", pixels, self.out, cx.replicas)?,
             note: layer.note(),
             flops: self.flops(cx, layer),
         });
-        Ok(Forward { y, saved: None })
+        Ok(Forward { y, saved })
     }
 
     pub(super) fn backward(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
-        self.weight_gradient(cx, layer, io)?;
-        self.input_gradient(cx, layer, io)
+        let mut dy = io.dy;
+        let mut arg = io.saved;
+        let pooled = self.family(cx, layer).kernel(Pass::PooledWeightGradient);
+        if let Some(corners) = arg.filter(|_| io.dx[0].is_some() || pooled.is_none()) {
+            dy = unpool(cx, layer, dy, corners)?;
+            arg = None;
+        }
+        self.weight_gradient(cx, layer, dy, arg)?;
+        match io.dx[0] {
+            Some(grad) => self.input_gradient(cx, layer, dy, grad),
+            None => Ok(()),
+        }
     }
 
-    fn weight_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
+    /// `arg` where `dy` is the gradient of the pooled output.
+    fn weight_gradient(
+        &self,
+        cx: &mut Emit,
+        layer: &Layer<'_>,
+        dy: TensorId,
+        arg: Option<TensorId>,
+    ) -> Result<()> {
         let filter = self.filter_len(layer);
-        let (kernel, tile) = CONV2D.of(Pass::WeightGradient, cx.profile, fours(layer));
+        let pass = if arg.is_some() { Pass::PooledWeightGradient } else { Pass::WeightGradient };
+        let family = self.family(cx, layer);
+        let tile = family.tile(pass);
         let tiles = tile.count(filter, self.out);
         let turns = 1 + layer.shape[1] * (1 + layer.shape[2]); // of the loops over oh and ow, an image
         let (slices, slice_b) = cx.slices("conv2d", tiles, cx.batch, turns as u64)?;
@@ -170,37 +212,46 @@ impl Conv2d {
             slice_b: slice_b as u32,
             rdw,
             rdb,
-            ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
+            ra: arg.map_or(0, |arg| cx.stride(Value::Tensor(arg))),
+            ..self.dims(cx, layer, cx.stride(Value::Tensor(dy)))
         };
+        let mut operands = vec![
+            Operand::State,
+            Operand::Order,
+            layer.inputs[0].into(),
+            Operand::Tensor(dy),
+            Operand::Grad(weight),
+            // Without a bias something else is bound that this launch does not use: two writable bindings may not overlap.
+            if self.bias { Operand::Grad(bias) } else { Operand::Norms },
+        ];
+        let mut bases = vec![base(offset_of!(Dims, x0), 2), base(offset_of!(Dims, dy0), 3)];
+        if let Some(arg) = arg {
+            operands.push(Operand::Tensor(arg));
+            bases.push(base(offset_of!(Dims, arg0), 6));
+        }
+        let label =
+            if arg.is_some() { format!("{}, through max_pool", layer.label) } else { layer.label.into() };
         cx.call(Call {
-            kernel,
+            kernel: chosen(family, pass),
             act: 0,
             dims: dims.words(),
-            operands: vec![
-                Operand::State,
-                Operand::Order,
-                layer.inputs[0].into(),
-                Operand::Tensor(io.dy),
-                Operand::Grad(weight),
-                // Without a bias something else is bound that this launch does not use: two writable bindings may not overlap.
-                if self.bias { Operand::Grad(bias) } else { Operand::Norms },
-            ],
-            bases: vec![base(offset_of!(Dims, x0), 2), base(offset_of!(Dims, dy0), 3)],
+            operands,
+            bases,
             groups: tile.groups("conv2d", filter, self.out, slices * cx.replicas)?,
-            note: sliced(layer.label, slices),
+            note: sliced(&label, slices),
             flops: self.flops(cx, layer),
         });
         Ok(())
     }
 
-    fn input_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
-        let Some(grad) = io.dx[0] else { return Ok(()) };
+    fn input_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, dy: TensorId, grad: Grad) -> Result<()> {
         check_turns("conv2d", (self.out * self.kernel[0] * self.kernel[1]) as u64)?;
         let input = layer.input_shapes[0];
-        let (kernel, tile) = CONV2D.of(Pass::InputGradient, cx.profile, fours(layer));
+        let family = self.family(cx, layer);
+        let kernel = chosen(family, Pass::InputGradient);
         let dims = Dims {
             accumulate: u32::from(grad.accumulate),
-            ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
+            ..self.dims(cx, layer, cx.stride(Value::Tensor(dy)))
         };
         cx.call(Call {
             kernel,
@@ -209,11 +260,16 @@ impl Conv2d {
             operands: vec![
                 layer.inputs[0].into(),
                 weights(kernel, layer)[0],
-                Operand::Tensor(io.dy),
+                Operand::Tensor(dy),
                 Operand::Tensor(grad.tensor),
             ],
             bases: vec![base(offset_of!(Dims, x0), 0), base(offset_of!(Dims, dy0), 2)],
-            groups: tile.groups("conv2d", cx.batch * input[1] * input[2], input[0], cx.replicas)?,
+            groups: family.tile(Pass::InputGradient).groups(
+                "conv2d",
+                cx.batch * input[1] * input[2],
+                input[0],
+                cx.replicas,
+            )?,
             note: grad.note(layer.label),
             flops: self.flops(cx, layer),
         });
@@ -221,7 +277,8 @@ impl Conv2d {
     }
 }
 
-/// Do the pixels of both planes come in fours?
-fn fours(layer: &Layer<'_>) -> bool {
-    [layer.input_shapes[0], layer.shape].iter().all(|shape| (shape[1] * shape[2]).is_multiple_of(4))
+/// A family's kernel for a pass that is known to have one.
+fn chosen(family: Family, pass: Pass) -> Kernel {
+    let Some(kernel) = family.kernel(pass) else { unreachable!("{family:?} has no {pass:?}") };
+    kernel
 }

@@ -52,6 +52,11 @@ impl MaxPool {
         PoolDims { rx: cx.stride(layer.inputs[0]), ry, ..dims }
     }
 
+    /// 2 x 2 side by side, without padding: what a convolution can apply to what it stores.
+    pub(super) fn is_halving(&self) -> bool {
+        (self.kernel, self.stride, self.padding) == ([2; 2], [2; 2], [0; 2])
+    }
+
     /// Does each pixel lie in one window at most? Then a window's gradient can be written by itself.
     fn disjoint(&self) -> bool {
         self.padding == [0; 2] && (0..2).all(|axis| self.stride[axis] >= self.kernel[axis])

@@ -145,3 +145,17 @@ fn planes_in_fours() {
     });
     check_with(plain(2, [4, 2, 2], 4, [1, 1]), false);
 }
+
+/// 3 x 3 taps over even sides, which Mesa's CPU driver gets by quads of pixels: few channels and many, past their 8 quads and 16
+/// channels, and every padding.
+#[test]
+fn quads() {
+    let image = plain(3, [6, 8, 10], 18, [3, 3]);
+    for padding in [[0, 0], [1, 1], [2, 2], [0, 1], [2, 1]] {
+        check(reference::conv2d::Conv2d { padding, ..image });
+    }
+    check(reference::conv2d::Conv2d { padding: [1, 1], ..plain(2, [1, 6, 34], 17, [3, 3]) });
+    check(reference::conv2d::Conv2d { padding: [1, 1], ..plain(5, [9, 2, 2], 3, [3, 3]) });
+    check(plain(1, [3, 4, 4], 1, [3, 3]));
+    check_with(reference::conv2d::Conv2d { padding: [2, 2], ..plain(2, [4, 6, 4], 5, [3, 3]) }, false);
+}

@@ -85,6 +85,9 @@ kernels! {
         1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "w" Read, 5 "bias" Read, 6 "y" Write, 11 "arg" Write]
     Conv2dDwPoolTiled "conv2d_dw_pool_tiled" "conv2d_tiled" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Read, 7 "dy" Read, 9 "dw" Write, 10 "dbias" Write, 12 "argmax" Read]
+    Conv2dGrouped "conv2d_grouped" "conv2d_grouped" [3 "x" Load, 4 "w" Load, 6 "y" Write]
+    Conv2dDxGrouped "conv2d_dx_grouped" "conv2d_grouped" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
+    Conv2dDwGrouped "conv2d_dw_grouped" "conv2d_grouped" [3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
     Unpool "unpool" "unpool" [7 "dy" Load, 12 "argmax" Load, 8 "dx" Write]
     MaxPool "max_pool" "max_pool" [3 "x" Load, 1 "y" Write, 2 "arg" Write]
     MaxPoolDx "max_pool_dx" "max_pool" [3 "x" Load, 7 "dy" Load, 5 "argmax" Load, 8 "dx" Write]

@@ -31,4 +31,5 @@ struct Dims {
     dy0: u32,
     ra: u32, // words from one replica to the next: arg
     arg0: u32,
+    groups: u32, // of channels; more than one in conv2d_grouped alone
 }

@@ -1,4 +1,4 @@
-//! 2-D convolution: weights of shape (out, in, height, width) as in PyTorch.
+//! 2-D convolution: weights of shape (out, in / groups, height, width) as in PyTorch.
 
 mod kernels;
 
@@ -25,6 +25,8 @@ pub struct Conv2d {
     pub padding: [usize; 2],
     /// Step between taps of one window; default 1.
     pub dilation: [usize; 2],
+    /// Groups of channels that see nothing of each other; default 1. As many as channels in: a depthwise convolution.
+    pub groups: usize,
     /// Add a bias; default true.
     pub bias: bool,
 }
@@ -34,14 +36,22 @@ dims! {
         b: u32, c: u32, h: u32, w: u32, o: u32, oh: u32, ow: u32, kh: u32, kw: u32, sh: u32, sw: u32, ph: u32,
         pw: u32, dh: u32, dw: u32, slices: u32, slice_b: u32, rx: u32, ry: u32, rp: u32, rdw: u32, rdb: u32,
         accumulate: u32, has_bias: u32, replicas: u32, x0: u32, w0: u32, bias0: u32, dy0: u32,
-        ra: u32, arg0: u32,
+        ra: u32, arg0: u32, groups: u32,
     }
 }
 
 impl Conv2d {
     /// `out` channels with a square kernel; stride 1, no padding, with a bias.
     pub fn new(out: usize, kernel: usize) -> Self {
-        Self { out, kernel: [kernel; 2], stride: [1; 2], padding: [0; 2], dilation: [1; 2], bias: true }
+        Self {
+            out,
+            kernel: [kernel; 2],
+            stride: [1; 2],
+            padding: [0; 2],
+            dilation: [1; 2],
+            groups: 1,
+            bias: true,
+        }
     }
 
     /// The same step in both axes.
@@ -62,6 +72,12 @@ impl Conv2d {
         self
     }
 
+    /// In groups of channels.
+    pub fn groups(mut self, groups: usize) -> Self {
+        self.groups = groups;
+        self
+    }
+
     /// Without a bias: batch normalisation behind it makes it idle.
     pub fn without_bias(mut self) -> Self {
         self.bias = false;
@@ -73,9 +89,17 @@ impl Conv2d {
     }
 
     pub(super) fn shape(&self, input: &[usize]) -> Result<Vec<usize>> {
-        image("conv2d", input)?;
+        let [channels, ..] = image("conv2d", input)?;
         if self.out == 0 {
             return Err(Error::shape("conv2d", "0 channels out; it needs at least 1"));
+        }
+        let divides = |n: usize| self.groups > 0 && n.is_multiple_of(self.groups);
+        if !divides(channels) || !divides(self.out) {
+            let detail = format!(
+                "{} groups do not divide {channels} channels in and {} out evenly",
+                self.groups, self.out
+            );
+            return Err(Error::shape("conv2d", detail));
         }
         let [oh, ow] = self.window().positions("conv2d", input)?;
         Ok(vec![self.out, oh, ow])
@@ -85,6 +109,11 @@ impl Conv2d {
         Family::of(self, cx.profile, layer.input_shapes[0], layer.shape)
     }
 
+    /// Can its forward kernel read the dataset?
+    pub(super) fn gathers(&self) -> bool {
+        self.groups == 1
+    }
+
     /// Can it pool what it stores, from `input` to `shape`, in windows of 2 x 2?
     pub(super) fn pools(&self, profile: Profile, input: &[usize], shape: &[usize]) -> bool {
         even(shape) && Family::of(self, profile, input, shape).kernel(Pass::PooledForward).is_some()
@@ -92,8 +121,9 @@ impl Conv2d {
 
     pub(super) fn params(&self, input: &[usize]) -> Vec<ParamSpec> {
         let [kh, kw] = self.kernel;
-        let fill = Fill::Weight { fan_in: input[0] * kh * kw, fan_out: self.out * kh * kw };
-        let mut params = vec![ParamSpec { name: "weight", shape: vec![self.out, input[0], kh, kw], fill }];
+        let channels = input[0] / self.groups;
+        let fill = Fill::Weight { fan_in: channels * kh * kw, fan_out: self.out * kh * kw };
+        let mut params = vec![ParamSpec { name: "weight", shape: vec![self.out, channels, kh, kw], fill }];
         if self.bias {
             params.push(ParamSpec { name: "bias", shape: vec![self.out], fill: Fill::Zeros });
         }
@@ -126,6 +156,7 @@ impl Conv2d {
             ry,
             rp: cx.param_stride(),
             has_bias: u32::from(self.bias),
+            groups: self.groups as u32,
             replicas: cx.replicas as u32,
             w0: (cx.params.slots[layer.params[0]].offset / 4) as u32,
             bias0: (cx.params.slots[layer.params[layer.params.len() - 1]].offset / 4) as u32,
@@ -135,7 +166,7 @@ impl Conv2d {
 
     /// Weights of one output channel: the terms of one output's sum.
     fn filter_len(&self, layer: &Layer<'_>) -> usize {
-        layer.input_shapes[0][0] * self.kernel[0] * self.kernel[1]
+        layer.input_shapes[0][0] / self.groups * self.kernel[0] * self.kernel[1]
     }
 
     fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
@@ -152,25 +183,32 @@ impl Conv2d {
         let mut dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
         let family = self.family(cx, layer);
         let kernel = chosen(family, pass);
-        let mut operands = vec![Operand::State, Operand::Order, layer.inputs[0].into()];
+        let mut operands = self.source(layer);
+        let x = operands.len() - 1;
         operands.extend(weights(kernel, layer));
         operands.push(Operand::Tensor(y));
         if let Some(arg) = saved {
             dims.ra = cx.stride(Value::Tensor(arg));
             operands.push(Operand::Tensor(arg));
         }
-        let pixels = cx.batch * layer.shape[1] * layer.shape[2];
+        let planes = [cx.batch, self.out, layer.shape[1] * layer.shape[2]];
         cx.call(Call {
             kernel,
             act: layer.act_code(),
             dims: dims.words(),
             operands,
-            bases: vec![base(offset_of!(Dims, x0), 2)],
-            groups: family.tile(pass).groups("conv2d", pixels, self.out, cx.replicas)?,
+            bases: vec![base(offset_of!(Dims, x0), x)],
+            groups: family.groups(pass, planes, cx.replicas)?,
             note: layer.note(),
             flops: self.flops(cx, layer),
         });
         Ok(Forward { y, saved })
+    }
+
+    /// What its kernels read the input by, the input last: where the dataset may be the input, also which rows of it.
+    fn source(&self, layer: &Layer<'_>) -> Vec<Operand> {
+        let batch = [Operand::State, Operand::Order].into_iter().filter(|_| self.gathers());
+        batch.chain([layer.inputs[0].into()]).collect()
     }
 
     pub(super) fn backward(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
@@ -215,19 +253,18 @@ impl Conv2d {
             ra: arg.map_or(0, |arg| cx.stride(Value::Tensor(arg))),
             ..self.dims(cx, layer, cx.stride(Value::Tensor(dy)))
         };
-        let mut operands = vec![
-            Operand::State,
-            Operand::Order,
-            layer.inputs[0].into(),
+        let mut operands = self.source(layer);
+        let x = operands.len() - 1;
+        operands.extend([
             Operand::Tensor(dy),
             Operand::Grad(weight),
             // Without a bias something else is bound that this launch does not use: two writable bindings may not overlap.
             if self.bias { Operand::Grad(bias) } else { Operand::Norms },
-        ];
-        let mut bases = vec![base(offset_of!(Dims, x0), 2), base(offset_of!(Dims, dy0), 3)];
+        ]);
+        let mut bases = vec![base(offset_of!(Dims, x0), x), base(offset_of!(Dims, dy0), x + 1)];
         if let Some(arg) = arg {
             operands.push(Operand::Tensor(arg));
-            bases.push(base(offset_of!(Dims, arg0), 6));
+            bases.push(base(offset_of!(Dims, arg0), x + 4));
         }
         let label =
             if arg.is_some() { format!("{}, through max_pool", layer.label) } else { layer.label.into() };
@@ -245,8 +282,9 @@ impl Conv2d {
     }
 
     fn input_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, dy: TensorId, grad: Grad) -> Result<()> {
-        check_turns("conv2d", (self.out * self.kernel[0] * self.kernel[1]) as u64)?;
-        let input = layer.input_shapes[0];
+        check_turns("conv2d", (self.out / self.groups * self.kernel[0] * self.kernel[1]) as u64)?;
+        let [c, h, w] = image("conv2d", layer.input_shapes[0])?;
+        let planes = [cx.batch, c, h * w];
         let family = self.family(cx, layer);
         let kernel = chosen(family, Pass::InputGradient);
         let dims = Dims {
@@ -264,12 +302,7 @@ impl Conv2d {
                 Operand::Tensor(grad.tensor),
             ],
             bases: vec![base(offset_of!(Dims, x0), 0), base(offset_of!(Dims, dy0), 2)],
-            groups: family.tile(Pass::InputGradient).groups(
-                "conv2d",
-                cx.batch * input[1] * input[2],
-                input[0],
-                cx.replicas,
-            )?,
+            groups: family.groups(Pass::InputGradient, planes, cx.replicas)?,
             note: grad.note(layer.label),
             flops: self.flops(cx, layer),
         });

@@ -298,7 +298,11 @@ impl Op {
 
     /// Can the op's forward kernel gather the batch from the dataset by itself?
     pub(crate) fn gathers(&self) -> bool {
-        matches!(self, Self::Linear(_) | Self::Conv2d(_))
+        match self {
+            Self::Linear(_) => true,
+            Self::Conv2d(conv) => conv.gathers(),
+            _ => false,
+        }
     }
 }
 
@@ -361,6 +365,7 @@ pub(crate) fn dims_of_every_file() -> Vec<(&'static str, &'static [&'static str]
         ("batch_norm", batch_norm::Dims::FIELDS),
         ("conv2d", conv2d::Dims::FIELDS),
         ("conv2d_broadcast", conv2d::Dims::FIELDS),
+        ("conv2d_grouped", conv2d::Dims::FIELDS),
         ("conv2d_quad", conv2d::Dims::FIELDS),
         ("conv2d_stem", conv2d::Dims::FIELDS),
         ("conv2d_tiled", conv2d::Dims::FIELDS),

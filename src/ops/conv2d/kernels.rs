@@ -1,6 +1,7 @@
 //! Which kernels compute a convolution, and in tiles of which size.
 
 use super::Conv2d;
+use crate::error::Result;
 use crate::kernel::Kernel;
 use crate::plan::{Profile, Tile};
 
@@ -28,6 +29,8 @@ pub(super) enum Family {
     Stem,
     /// 32 x 32 outputs through workgroup memory: any shape.
     Tiled,
+    /// Each output by itself: for channels in groups, where few products share an operand.
+    Grouped,
 }
 
 /// Input channels that leave most of eight lanes idle.
@@ -40,6 +43,7 @@ impl Family {
         let quads = small_window && conv.padding.iter().all(|&p| p <= 2) && even(output);
         let fours = [input, output].iter().all(|shape| (shape[1] * shape[2]).is_multiple_of(4));
         match profile {
+            _ if conv.groups > 1 => Self::Grouped,
             Profile::Tiled => Self::Tiled,
             Profile::Broadcast | Profile::Mirrored if quads && input[0] <= FEW_CHANNELS => Self::Stem,
             Profile::Broadcast | Profile::Mirrored if quads => Self::Quad,
@@ -70,20 +74,42 @@ impl Family {
             (Self::Tiled, InputGradient) => Kernel::Conv2dDxTiled,
             (Self::Tiled, WeightGradient) => Kernel::Conv2dDwTiled,
             (Self::Tiled, PooledWeightGradient) => Kernel::Conv2dDwPoolTiled,
-            (Self::Broadcast, PooledForward) => return None,
-            (Self::Registers | Self::Broadcast | Self::Quad, PooledWeightGradient) => return None,
+            (Self::Grouped, Forward) => Kernel::Conv2dGrouped,
+            (Self::Grouped, InputGradient) => Kernel::Conv2dDxGrouped,
+            (Self::Grouped, WeightGradient) => Kernel::Conv2dDwGrouped,
+            (Self::Broadcast | Self::Grouped, PooledForward) => return None,
+            (Self::Registers | Self::Broadcast | Self::Quad | Self::Grouped, PooledWeightGradient) => {
+                return None;
+            }
         })
     }
 
-    /// Outputs of one workgroup: pixels, or weights of one filter, by channels out.
+    /// Outputs of one workgroup: pixels of all images, or weights of one filter, by channels out.
     pub fn tile(self, pass: Pass) -> Tile {
-        match (self, pass) {
-            (Self::Registers, _) => Tile::REGISTERS,
-            (Self::Tiled, _) => Tile::WORKGROUP,
-            (Self::Quad, Pass::WeightGradient | Pass::PooledWeightGradient) => Tile(8 * 9, 16),
-            (Self::Stem, Pass::WeightGradient | Pass::PooledWeightGradient) => Tile(9, 16),
-            (Self::Broadcast | Self::Quad | Self::Stem, _) => Tile::BROADCAST,
+        let weights = matches!(pass, Pass::WeightGradient | Pass::PooledWeightGradient);
+        match self {
+            Self::Registers => Tile::REGISTERS,
+            Self::Tiled => Tile::WORKGROUP,
+            Self::Quad if weights => Tile(8 * 9, 16),
+            Self::Stem if weights => Tile(9, 16),
+            Self::Grouped if weights => Tile(1, 1),
+            Self::Grouped => Tile(64, 1), // pixels of one plane, by planes
+            Self::Broadcast | Self::Quad | Self::Stem => Tile::BROADCAST,
         }
+    }
+
+    /// Grid over `channels` planes of `pixels` each in every image.
+    pub fn groups(
+        self,
+        pass: Pass,
+        [images, channels, pixels]: [usize; 3],
+        replicas: usize,
+    ) -> Result<[u32; 3]> {
+        let (columns, rows) = match self {
+            Self::Grouped => (pixels, images * channels),
+            _ => (images * pixels, channels),
+        };
+        self.tile(pass).groups("conv2d", columns, rows, replicas)
     }
 }
 
@@ -96,8 +122,8 @@ pub(super) fn even(shape: &[usize]) -> bool {
 mod tests {
     use super::*;
 
-    const FAMILIES: [Family; 5] =
-        [Family::Registers, Family::Broadcast, Family::Quad, Family::Stem, Family::Tiled];
+    const FAMILIES: [Family; 6] =
+        [Family::Registers, Family::Broadcast, Family::Quad, Family::Stem, Family::Tiled, Family::Grouped];
 
     /// A slip in the table would launch another pass's kernel.
     #[test]
@@ -108,6 +134,7 @@ mod tests {
                 Family::Broadcast => "_broadcast",
                 Family::Quad | Family::Stem => "_quad",
                 Family::Tiled => "_tiled",
+                Family::Grouped => "_grouped",
             };
             for (pass, stem) in [
                 (Pass::Forward, "conv2d"),
@@ -143,6 +170,7 @@ mod tests {
         assert_eq!(family(same.clone().stride(2), Profile::Broadcast, [32, 16, 16]), Family::Broadcast);
         assert_eq!(family(Conv2d::new(8, 5), Profile::Mirrored, [32, 14, 14]), Family::Broadcast);
         assert_eq!(family(same.clone(), Profile::Portable, [32, 14, 14]), Family::Registers);
-        assert_eq!(family(same, Profile::Tiled, [32, 7, 7]), Family::Tiled);
+        assert_eq!(family(same.clone(), Profile::Tiled, [32, 7, 7]), Family::Tiled);
+        assert_eq!(family(same.groups(8), Profile::Tiled, [8, 7, 7]), Family::Grouped);
     }
 }

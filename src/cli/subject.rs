@@ -5,7 +5,7 @@ use crate::Graph;
 use crate::Options;
 use crate::data::order::batch_order;
 use crate::data::{Dataset, cifar10, digits, mnist, moons, spirals};
-use crate::models::{cnn, mlp};
+use crate::models::{cnn, mlp, resnet9};
 use crate::{Adam, Optimizer, Sgd};
 use crate::{Error, Result};
 
@@ -51,6 +51,7 @@ impl Subject {
         let (model, model_name) = match name {
             ModelName::Mlp => (mlp(data.shape(), classes)?, "mlp"),
             ModelName::Cnn => (cnn(data.shape(), classes)?, "cnn"),
+            ModelName::Resnet9 => (resnet9(data.shape(), classes)?, "resnet9"),
         };
         let options = Options { clip: args.clip, ..Options::batch(args.batch).seed(args.seed) };
         Ok(Self { data, held_out, data_name: args.data.name(), model, model_name, optimizer, options })

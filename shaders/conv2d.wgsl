@@ -2,13 +2,15 @@
 //   conv2d     y[b,o,oh,ow]  = act(bias[o] + sum_{c,kh,kw} w[o,c,kh,kw] x[b,c,oh*sh-ph+kh*dh, ow*sw-pw+kw*dw])
 //   conv2d_dx  dx[b,c,h,w] (+)= act'(x) * sum_{o,kh,kw} w[o,c,kh,kw] dy[b,o,(h+ph-kh*dh)/sh, (w+pw-kw*dw)/sw]
 //   conv2d_dw  dw[s][o,c,kh,kw] = sum over the images of slice s and all oh,ow;  dbias[s][o] likewise
-// Launch: 64 x 64 outputs a workgroup (8 x 8 invocations, 8 x 8 each). conv2d, conv2d_dx: x over pixels of all
-// images, y over channels, z the replica. conv2d_dw: x over (c,kh,kw), y over o, z = replica * slices + slice.
+//   conv2d_pool  conv2d, and behind it the largest of each window of 2 x 2 pixels and which of its corners that is
+// Launch: 64 x 64 outputs a workgroup (8 x 8 invocations, 8 x 8 each). conv2d, conv2d_pool, conv2d_dx: x over pixels of
+// all images, y over channels, z the replica. conv2d_dw: x over (c,kh,kw), y over o, z = replica * slices + slice.
 // Edges: taps that fall on padding, or between strides, count as zero. The decode of a pixel stands outside the loop
 // over channels; the loop over taps outside of that, so that the inner loop is loads and multiply-adds only.
 #import state
 #import activation
 #import tile
+#import winners
 #import conv2d_dims
 
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -22,6 +24,7 @@
 @group(0) @binding(8) var<storage, read_write> dx: array<f32>;     // (B, C, H, W)
 @group(0) @binding(9) var<storage, read_write> dw: array<f32>;     // (slices, replicas, O, C, KH, KW)
 @group(0) @binding(10) var<storage, read_write> dbias: array<f32>; // (slices, replicas, O)
+@group(0) @binding(11) var<storage, read_write> arg: array<u32>;   // (B, ceil(O / 4), OH / 2, OW / 2), a byte a channel
 #import source
 
 fn w4(i: vec4<u32>) -> vec4<f32> {
@@ -59,6 +62,17 @@ fn pixels(first: u32, height: u32, width: u32) -> Pixels {
     );
 }
 
+// The four pixels of a window of 2 x 2, of a grid whose planes have an even height and width.
+fn corners(window: u32, height: u32, width: u32) -> Pixels {
+    let across = width / 2u;
+    let windows = across * (height / 2u);
+    let at = window % windows;
+    return Pixels(
+        vec4<u32>(min(window / windows, dims.b - 1u)), vec4<i32>(0, 0, 1, 1) + i32(2u * (at / across)),
+        vec4<i32>(0, 1, 0, 1) + i32(2u * (at % across)), vec4<bool>(window < dims.b * windows)
+    );
+}
+
 fn images4(r: u32, b: vec4<u32>) -> vec4<u32> {
     let size = dims.c * dims.h * dims.w;
     return vec4<u32>(
@@ -83,17 +97,10 @@ fn taps(p: Pixels, kh: u32, kw: u32) -> Taps {
     return Taps(p.base + bitcast<vec4<u32>>(h * i32(dims.w) + w), valid);
 }
 
-@compute @workgroup_size(8, 8)
-fn conv2d(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-    let r = wid.z;
-    let row = (wid.y * 8u + lid.y) * 8u; // o
-    let col = (wid.x * 8u + lid.x) * 8u; // pixel of y
-    let count = dims.b * dims.oh * dims.ow;
-    if row >= dims.o || col >= count {
-        return;
-    }
-    var p_lo = pixels(col, dims.oh, dims.ow);
-    var p_hi = pixels(col + 4u, dims.oh, dims.ow);
+// Eight channels from `row` on of eight pixels of y, without the bias.
+fn products(r: u32, row: u32, lo: Pixels, hi: Pixels) -> Tile {
+    var p_lo = lo;
+    var p_hi = hi;
     p_lo.base = images4(r, p_lo.base);
     p_hi.base = images4(r, p_hi.base);
     let filter_size = dims.c * dims.kh * dims.kw;
@@ -114,6 +121,19 @@ fn conv2d(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) l
             }
         }
     }
+    return t;
+}
+
+@compute @workgroup_size(8, 8)
+fn conv2d(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+    let r = wid.z;
+    let row = (wid.y * 8u + lid.y) * 8u; // o
+    let col = (wid.x * 8u + lid.x) * 8u; // pixel of y
+    let count = dims.b * dims.oh * dims.ow;
+    if row >= dims.o || col >= count {
+        return;
+    }
+    var t = products(r, row, pixels(col, dims.oh, dims.ow), pixels(col + 4u, dims.oh, dims.ow));
     let rows = min(8u, dims.o - row);
     let plane = dims.oh * dims.ow;
     for (var j = 0u; j < min(8u, count - col); j++) {
@@ -126,6 +146,47 @@ fn conv2d(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) l
             }
             y[at + (row + i) * plane] = apply(v);
         }
+    }
+}
+
+// The largest of a window's pixels in channels o to o + 3, to window `at` of image b.
+fn store_window(r: u32, b: u32, at: u32, o: u32, p0: vec4<f32>, p1: vec4<f32>, p2: vec4<f32>, p3: vec4<f32>) {
+    if o >= dims.o {
+        return;
+    }
+    var offset = vec4<f32>();
+    if dims.has_bias == 1u {
+        let i = r * dims.rp + min(o + LANES, vec4<u32>(dims.o - 1u));
+        offset = vec4<f32>(bias[i.x], bias[i.y], bias[i.z], bias[i.w]);
+    }
+    let best = winners(apply4(p0 + offset), apply4(p1 + offset), apply4(p2 + offset), apply4(p3 + offset));
+    let windows = dims.oh * dims.ow / 4u;
+    let to = r * dims.ry + (b * dims.o + o) * windows + at;
+    for (var i = 0u; i < min(4u, dims.o - o); i++) {
+        y[to + i * windows] = best.value[i];
+    }
+    arg[r * dims.ra + (b * ((dims.o + 3u) / 4u) + o / 4u) * windows + at] = best.arg;
+}
+
+@compute @workgroup_size(8, 8)
+fn conv2d_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+    let r = wid.z;
+    let row = (wid.y * 8u + lid.y) * 8u; // o
+    let window = (wid.x * 8u + lid.x) * 2u; // of y, and the next one
+    let windows = dims.oh * dims.ow / 4u;
+    if row >= dims.o || window >= dims.b * windows {
+        return;
+    }
+    let t = products(r, row, corners(window, dims.oh, dims.ow), corners(window + 1u, dims.oh, dims.ow));
+    let b = window / windows;
+    let at = window % windows;
+    store_window(r, b, at, row, t.lo0, t.lo1, t.lo2, t.lo3);
+    store_window(r, b, at, row + 4u, t.hi0, t.hi1, t.hi2, t.hi3);
+    if window + 1u < dims.b * windows {
+        let b1 = (window + 1u) / windows;
+        let at1 = (window + 1u) % windows;
+        store_window(r, b1, at1, row, t.lo4, t.lo5, t.lo6, t.lo7);
+        store_window(r, b1, at1, row + 4u, t.hi4, t.hi5, t.hi6, t.hi7);
     }
 }
 

@@ -1,14 +1,17 @@
 // 2-D convolution for GPUs, by tiles in workgroup memory, as an implicit matrix product: conv2d.wgsl's formulas.
 //   conv2d_tiled, conv2d_dx_tiled, conv2d_dw_tiled
-// Launch: 32 x 32 outputs a workgroup (8 x 8 invocations, 4 x 4 each). conv2d_tiled, conv2d_dx_tiled: x over pixels of all
-// images, y over channels, z the replica. conv2d_dw_tiled: x over (c,kh,kw), y over o, z = replica * slices + slice. The four
-// columns of an invocation are eight apart, so that neighbours load and store side by side.
+//   conv2d_pool_tiled     conv2d_tiled, and behind it the largest of each window of 2 x 2 pixels and which of its corners that is
+//   conv2d_dw_pool_tiled  conv2d_dw_tiled of such a y: dy is that of each window's largest pixel
+// Launch: 32 x 32 outputs a workgroup (8 x 8 invocations, 4 x 4 each). conv2d_tiled, conv2d_pool_tiled, conv2d_dx_tiled: x over
+// pixels of all images, y over channels, z the replica. conv2d_dw_tiled, conv2d_dw_pool_tiled: x over (c,kh,kw), y over o, z = replica * slices + slice. The four
+// columns of an invocation are eight apart, so that neighbours load and store side by side; where y is pooled, they are a window.
 // Edges: any shape. Taps that fall on padding, or between strides, count as zero, as do terms past the end; rows and columns
 // past the end are read clamped and not stored. What depends on a pixel or on a weight alone is worked out before the loop;
 // the terms of a slice are counted on in mixed radix, without a division.
 #import state
 #import activation
 #import tile32
+#import winners
 #import conv2d_dims
 
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -22,6 +25,8 @@
 @group(0) @binding(8) var<storage, read_write> dx: array<f32>;     // (B, C, H, W)
 @group(0) @binding(9) var<storage, read_write> dw: array<f32>;     // (slices, replicas, O, C, KH, KW)
 @group(0) @binding(10) var<storage, read_write> dbias: array<f32>; // (slices, replicas, O)
+@group(0) @binding(11) var<storage, read_write> arg: array<u32>;   // (B, ceil(O / 4), OH / 2, OW / 2), a byte a channel
+@group(0) @binding(12) var<storage, read> argmax: array<u32>;      // arg read back
 #import source
 
 // A coordinate so far off the image that no tap comes back.
@@ -84,6 +89,17 @@ fn pixels(first: u32, height: u32, width: u32) -> Pixels {
     );
 }
 
+// The four pixels of a window of 2 x 2, of a grid whose planes have an even height and width.
+fn corners(window: u32, height: u32, width: u32) -> Pixels {
+    let across = width / 2u;
+    let windows = across * (height / 2u);
+    let at = window % windows;
+    return Pixels(
+        vec4<u32>(min(window / windows, dims.b - 1u)), vec4<i32>(0, 0, 1, 1) + i32(2u * (at / across)),
+        vec4<i32>(0, 1, 0, 1) + i32(2u * (at % across)), vec4<bool>(window < dims.b * windows)
+    );
+}
+
 // Four windows: where each starts, also as an index into channel 0, which may lie before the image.
 struct Windows {
     at: vec4<u32>,
@@ -132,18 +148,13 @@ fn w_taps(rows: vec4<u32>, k: u32, count: u32) -> mat4x4<f32> {
     );
 }
 
-@compute @workgroup_size(8, 8)
-fn conv2d_tiled(
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+// A tile of y, without the bias: `share_b` brings the pixels of `columns`.
+fn products(wid: vec3<u32>, lid: vec3<u32>, lane: u32, share_b: Share, columns: Pixels) -> Tile32 {
     let r = wid.z;
     let count = dims.c * dims.kh * dims.kw;
     let share_a = share_by_terms(lane);
     let filters = r * dims.rp + min(wid.y * 32u + 4u * share_a.q + LANES, vec4<u32>(dims.o - 1u)) * count;
-    let share_b = share_by_rows(lane);
-    let views = windows(r, pixels(wid.x * 32u + share_b.q, dims.oh, dims.ow));
+    let views = windows(r, columns);
     let radix = vec2<u32>(dims.kh, dims.kw);
     let one = digits(1u, radix);
     let skip = digits(DEPTH, radix);
@@ -161,6 +172,18 @@ fn conv2d_tiled(
         tile32_add(&t, lid, count - k);
         workgroupBarrier();
     }
+    return t;
+}
+
+@compute @workgroup_size(8, 8)
+fn conv2d_tiled(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let r = wid.z;
+    let share = share_by_rows(lane);
+    var t = products(wid, lid, lane, share, pixels(wid.x * 32u + share.q, dims.oh, dims.ow));
     let plane = dims.oh * dims.ow;
     for (var j = 0u; j < 4u; j++) {
         let p = wid.x * 32u + lid.x + 8u * j;
@@ -180,6 +203,36 @@ fn conv2d_tiled(
             y[at + o * plane] = apply(v);
         }
     }
+}
+
+@compute @workgroup_size(8, 8)
+fn conv2d_pool_tiled(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let r = wid.z;
+    let share = share_by_rows(lane);
+    let t = products(wid, lid, lane, share, corners(wid.x * 8u + share.q, dims.oh, dims.ow));
+    let window = wid.x * 8u + lid.x;
+    let o = wid.y * 32u + 4u * lid.y;
+    let plane = dims.oh * dims.ow / 4u;
+    if window >= dims.b * plane || o >= dims.o {
+        return;
+    }
+    var offset = vec4<f32>();
+    if dims.has_bias == 1u {
+        let i = r * dims.rp + min(o + LANES, vec4<u32>(dims.o - 1u));
+        offset = vec4<f32>(bias[i.x], bias[i.y], bias[i.z], bias[i.w]);
+    }
+    let p = transpose(mat4x4<f32>(t.r0, t.r1, t.r2, t.r3)); // a column a pixel
+    let best = winners(apply4(p[0] + offset), apply4(p[1] + offset), apply4(p[2] + offset), apply4(p[3] + offset));
+    let b = window / plane;
+    let at = window % plane;
+    for (var i = 0u; i < min(4u, dims.o - o); i++) {
+        y[r * dims.ry + (b * dims.o + o + i) * plane + at] = best.value[i];
+    }
+    arg[r * dims.ra + (b * ((dims.o + 3u) / 4u) + o / 4u) * plane + at] = best.arg;
 }
 
 // The pixels of y that saw four pixels of x through tap 0: quotient and remainder by the stride. Another tap is as many
@@ -329,47 +382,27 @@ fn x_pixels(r: u32, v: Windows, d: vec3<u32>, end: u32, one: vec3<u32>, radix: v
     );
 }
 
-@compute @workgroup_size(8, 8)
-fn conv2d_dw_tiled(
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let r = wid.z / dims.slices;
-    let slice = wid.z % dims.slices;
-    let begin = slice * dims.slice_b;
-    let end = min(begin + dims.slice_b, dims.b);
-    let plane = dims.oh * dims.ow;
-    let count = dims.c * dims.kh * dims.kw;
-    let share = share_by_terms(lane);
+// Where the tile of a weight gradient lies.
+struct Weights {
+    planes: vec4<u32>, // of dy, which the share brings
+    views: Windows,    // what four weights multiply at pixel 0
+}
+
+// `plane` is that of dy.
+fn weights(r: u32, wid: vec3<u32>, share: Share, plane: u32) -> Weights {
     let planes = r * dims.ry + min(wid.y * 32u + 4u * share.q + LANES, vec4<u32>(dims.o - 1u)) * plane;
+    let count = dims.c * dims.kh * dims.kw;
     let e = min(wid.x * 32u + share.q + 8u * LANES, vec4<u32>(count - 1u)); // (c, kh, kw)
     let h = vec4<i32>(e / dims.kw % dims.kh * dims.dh) - i32(dims.ph);
     let w = vec4<i32>(e % dims.kw * dims.dw) - i32(dims.pw);
     let first = e / (dims.kh * dims.kw) * dims.h * dims.w;
-    let views = Windows(first + bitcast<vec4<u32>>(h * i32(dims.w) + w), h, w);
-    let radix = vec2<u32>(dims.oh, dims.ow);
-    let one = digits(1u, radix);
-    let skip = digits(DEPTH, radix);
-    var d = digits(share.k, radix);
-    d.x += begin;
-    var t: Tile32;
-    var sum: vec4<f32>; // the bias gradient comes nearly free: its terms pass by anyway
-    var a = dy_pixels(planes, d, end, one, radix);
-    var b = x_pixels(r, views, d, end, one, radix);
-    let depth = (end - begin) * plane;
-    for (var k = 0u; k < depth; k += DEPTH) {
-        stage_a(share.at, a);
-        stage_b(share.at, b);
-        sum += share_sum(a);
-        workgroupBarrier();
-        d = plus(d, skip, radix);
-        a = dy_pixels(planes, d, end, one, radix);
-        b = x_pixels(r, views, d, end, one, radix);
-        tile32_add(&t, lid, depth - k);
-        workgroupBarrier();
-    }
-    let out = slice * dims.replicas + r;
+    return Weights(planes, Windows(first + bitcast<vec4<u32>>(h * i32(dims.w) + w), h, w));
+}
+
+// `sum` is what the invocation brought of dy. Every invocation must call it.
+fn store_weights(wid: vec3<u32>, lid: vec3<u32>, lane: u32, share: Share, t: ptr<function, Tile32>, sum: vec4<f32>) {
+    let count = dims.c * dims.kh * dims.kw;
+    let out = wid.z % dims.slices * dims.replicas + wid.z / dims.slices;
     for (var j = 0u; j < 4u; j++) {
         let col = wid.x * 32u + lid.x + 8u * j;
         if col >= count {
@@ -378,7 +411,7 @@ fn conv2d_dw_tiled(
         for (var i = 0u; i < 4u; i++) {
             let o = wid.y * 32u + 4u * lid.y + i;
             if o < dims.o {
-                dw[out * dims.rdw + o * count + col] = tile32_row(&t, i)[j];
+                dw[out * dims.rdw + o * count + col] = tile32_row(t, i)[j];
             }
         }
     }
@@ -391,4 +424,100 @@ fn conv2d_dw_tiled(
             }
         }
     }
+}
+
+@compute @workgroup_size(8, 8)
+fn conv2d_dw_tiled(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let r = wid.z / dims.slices;
+    let begin = wid.z % dims.slices * dims.slice_b;
+    let end = min(begin + dims.slice_b, dims.b);
+    let share = share_by_terms(lane);
+    let tile = weights(r, wid, share, dims.oh * dims.ow);
+    let radix = vec2<u32>(dims.oh, dims.ow);
+    let one = digits(1u, radix);
+    let skip = digits(DEPTH, radix);
+    var d = digits(share.k, radix);
+    d.x += begin;
+    var t: Tile32;
+    var sum: vec4<f32>; // the bias gradient comes nearly free: its terms pass by anyway
+    var a = dy_pixels(tile.planes, d, end, one, radix);
+    var b = x_pixels(r, tile.views, d, end, one, radix);
+    let depth = (end - begin) * dims.oh * dims.ow;
+    for (var k = 0u; k < depth; k += DEPTH) {
+        stage_a(share.at, a);
+        stage_b(share.at, b);
+        sum += share_sum(a);
+        workgroupBarrier();
+        d = plus(d, skip, radix);
+        a = dy_pixels(tile.planes, d, end, one, radix);
+        b = x_pixels(r, tile.views, d, end, one, radix);
+        tile32_add(&t, lid, depth - k);
+        workgroupBarrier();
+    }
+    store_weights(wid, lid, lane, share, &t, sum);
+}
+
+// Pixel d = (b, oh, ow), b < end, of four planes of a pooled dy: zero but at the corners that won, which word `group` of each
+// window's arg names.
+fn dy_corner(planes: vec4<u32>, group: u32, d: vec3<u32>, end: u32) -> vec4<f32> {
+    if d.x >= end {
+        return vec4<f32>();
+    }
+    let plane = dims.oh * dims.ow / 4u;
+    let window = (d.y / 2u) * (dims.ow / 2u) + d.z / 2u;
+    let word = argmax[group + d.x * ((dims.o + 3u) / 4u) * plane + window];
+    let corners = (vec4<u32>(word) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(0xffu);
+    let won = corners == vec4<u32>(2u * (d.y & 1u) + (d.z & 1u));
+    return select(vec4<f32>(), dy4(planes + (d.x * dims.o * plane + window)), won);
+}
+
+fn dy_corners(planes: vec4<u32>, group: u32, d: vec3<u32>, end: u32, one: vec3<u32>, radix: vec2<u32>) -> mat4x4<f32> {
+    let d1 = plus(d, one, radix);
+    let d2 = plus(d1, one, radix);
+    let d3 = plus(d2, one, radix);
+    return mat4x4<f32>(
+        dy_corner(planes, group, d, end), dy_corner(planes, group, d1, end), dy_corner(planes, group, d2, end),
+        dy_corner(planes, group, d3, end)
+    );
+}
+
+@compute @workgroup_size(8, 8)
+fn conv2d_dw_pool_tiled(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let r = wid.z / dims.slices;
+    let begin = wid.z % dims.slices * dims.slice_b;
+    let end = min(begin + dims.slice_b, dims.b);
+    let share = share_by_terms(lane);
+    let plane = dims.oh * dims.ow / 4u;
+    let tile = weights(r, wid, share, plane);
+    let group = r * dims.ra + min(wid.y * 8u + share.q, (dims.o - 1u) / 4u) * plane;
+    let radix = vec2<u32>(dims.oh, dims.ow);
+    let one = digits(1u, radix);
+    let skip = digits(DEPTH, radix);
+    var d = digits(share.k, radix);
+    d.x += begin;
+    var t: Tile32;
+    var sum: vec4<f32>;
+    var a = dy_corners(tile.planes, group, d, end, one, radix);
+    var b = x_pixels(r, tile.views, d, end, one, radix);
+    let depth = (end - begin) * dims.oh * dims.ow;
+    for (var k = 0u; k < depth; k += DEPTH) {
+        stage_a(share.at, a);
+        stage_b(share.at, b);
+        sum += share_sum(a);
+        workgroupBarrier();
+        d = plus(d, skip, radix);
+        a = dy_corners(tile.planes, group, d, end, one, radix);
+        b = x_pixels(r, tile.views, d, end, one, radix);
+        tile32_add(&t, lid, depth - k);
+        workgroupBarrier();
+    }
+    store_weights(wid, lid, lane, share, &t, sum);
 }

@@ -2,7 +2,7 @@
 //   max_pool     y[b,c,oh,ow] = max over the window of x;  arg[b,c,oh,ow] = its place h * W + w in the plane
 //   max_pool_dx  dx[b,c,h,w] (+)= act'(x) * sum of dy over the windows whose maximum stands at (h, w)
 // Launch: one invocation an element of a plane of y (max_pool) or of dx, 64 to a workgroup in x; y the plane, image by
-// image; z the replica. The gradient gathers, so overlapping windows need no atomics; max_pool_dx_disjoint, for windows that
+// image, or a workgroup's share of small ones; z the replica. The gradient gathers, so overlapping windows need no atomics; max_pool_dx_disjoint, for windows that
 // do not overlap and no padding, has one invocation an element of y write its window, and the last ones what is left over.
 #import activation
 #import pick
@@ -17,8 +17,9 @@
 
 @compute @workgroup_size(64)
 fn max_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-    let here = wid.x * 64u + lid.x;
-    if here >= dims.oh * dims.ow {
+    let p = place(wid, lid);
+    let here = p.pixel;
+    if here >= dims.oh * dims.ow || p.plane >= dims.planes {
         return;
     }
     let oh = here / dims.ow;
@@ -28,8 +29,8 @@ fn max_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id)
     let width = dims.w;
     let h1 = min(h0 + i32(dims.kh), i32(dims.h));
     let w1 = min(w0 + i32(dims.kw), i32(width));
-    let plane = dims.x0 + wid.z * dims.rx + wid.y * dims.h * width;
-    let e = wid.y * dims.oh * dims.ow + here;
+    let plane = dims.x0 + wid.z * dims.rx + p.plane * dims.h * width;
+    let e = p.plane * dims.oh * dims.ow + here;
     var best = 0.0;
     var found = false;
     var at = 0u;
@@ -50,8 +51,9 @@ fn max_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id)
 
 @compute @workgroup_size(64)
 fn max_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-    let here = wid.x * 64u + lid.x;
-    if here >= dims.h * dims.w {
+    let p = place(wid, lid);
+    let here = p.pixel;
+    if here >= dims.h * dims.w || p.plane >= dims.planes {
         return;
     }
     let row = here / dims.w;
@@ -59,7 +61,7 @@ fn max_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_
     let w = here - row * dims.w + dims.pw;
     let oh0 = select((h - dims.kh) / dims.sh + 1u, 0u, h < dims.kh); // first window that reaches h
     let ow0 = select((w - dims.kw) / dims.sw + 1u, 0u, w < dims.kw);
-    let plane = wid.z * dims.ry + wid.y * dims.oh * dims.ow;
+    let plane = wid.z * dims.ry + p.plane * dims.oh * dims.ow;
     var v = 0.0;
     for (var oh = oh0; oh < min(h / dims.sh + 1u, dims.oh); oh++) {
         for (var ow = ow0; ow < min(w / dims.sw + 1u, dims.ow); ow++) {
@@ -69,7 +71,7 @@ fn max_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_
             }
         }
     }
-    let at = wid.z * dims.rx + wid.y * dims.h * dims.w + here;
+    let at = wid.z * dims.rx + p.plane * dims.h * dims.w + here;
     if ACT != 0u {
         v *= slope_at(x_at(dims.x0 + at));
     }
@@ -81,14 +83,15 @@ fn max_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_
 
 @compute @workgroup_size(64)
 fn max_pool_dx_disjoint(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-    let here = wid.x * 64u + lid.x;
-    if here >= dims.oh * dims.ow {
+    let p = place(wid, lid);
+    let here = p.pixel;
+    if here >= dims.oh * dims.ow || p.plane >= dims.planes {
         return;
     }
     let oh = here / dims.ow;
     let ow = here - oh * dims.ow;
-    let e = wid.z * dims.ry + wid.y * dims.oh * dims.ow + here;
-    let plane = wid.z * dims.rx + wid.y * dims.h * dims.w;
+    let e = wid.z * dims.ry + p.plane * dims.oh * dims.ow + here;
+    let plane = wid.z * dims.rx + p.plane * dims.h * dims.w;
     let winner = argmax_at(dims.arg0 + e);
     var v = dy_at(dims.dy0 + e);
     if ACT != 0u {

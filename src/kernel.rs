@@ -50,6 +50,8 @@ kernels! {
     Conv2d "conv2d" "conv2d" [1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "w" Read, 5 "bias" Read, 6 "y" Write]
     Conv2dDx "conv2d_dx" "conv2d" [3 "x" Read, 4 "w" Read, 7 "dy" Read, 8 "dx" Write]
     Conv2dDw "conv2d_dw" "conv2d" [1 "state" Uniform, 2 "order" Read, 3 "x" Read, 7 "dy" Read, 9 "dw" Write, 10 "dbias" Write]
+    Conv2dPool "conv2d_pool" "conv2d" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "w" Read, 5 "bias" Read, 6 "y" Write, 11 "arg" Write]
     LinearBroadcast "linear_broadcast" "linear_broadcast" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write]
     LinearDxBroadcast "linear_dx_broadcast" "linear_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
@@ -60,6 +62,16 @@ kernels! {
     Conv2dDxBroadcast "conv2d_dx_broadcast" "conv2d_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
     Conv2dDwBroadcast "conv2d_dw_broadcast" "conv2d_broadcast" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
+    Conv2dQuad "conv2d_quad" "conv2d_quad" [1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write]
+    Conv2dPoolQuad "conv2d_pool_quad" "conv2d_quad" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 13 "pooled" Write, 11 "arg" Write]
+    Conv2dDxQuad "conv2d_dx_quad" "conv2d_quad" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
+    Conv2dDwQuad "conv2d_dw_quad" "conv2d_quad" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
+    Conv2dDwStem "conv2d_dw_stem" "conv2d_stem" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
+    Conv2dDwPoolStem "conv2d_dw_pool_stem" "conv2d_stem" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write, 12 "argmax" Load]
     LinearTiled "linear_tiled" "linear_tiled" [1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write]
     LinearDxTiled "linear_dx_tiled" "linear_tiled" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
     LinearDwTiled "linear_dw_tiled" "linear_tiled" [
@@ -69,6 +81,14 @@ kernels! {
     Conv2dDxTiled "conv2d_dx_tiled" "conv2d_tiled" [3 "x" Read, 4 "w" Read, 7 "dy" Read, 8 "dx" Write]
     Conv2dDwTiled "conv2d_dw_tiled" "conv2d_tiled" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Read, 7 "dy" Read, 9 "dw" Write, 10 "dbias" Write]
+    Conv2dPoolTiled "conv2d_pool_tiled" "conv2d_tiled" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "w" Read, 5 "bias" Read, 6 "y" Write, 11 "arg" Write]
+    Conv2dDwPoolTiled "conv2d_dw_pool_tiled" "conv2d_tiled" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Read, 7 "dy" Read, 9 "dw" Write, 10 "dbias" Write, 12 "argmax" Read]
+    Conv2dGrouped "conv2d_grouped" "conv2d_grouped" [3 "x" Load, 4 "w" Load, 6 "y" Write]
+    Conv2dDxGrouped "conv2d_dx_grouped" "conv2d_grouped" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
+    Conv2dDwGrouped "conv2d_dw_grouped" "conv2d_grouped" [3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
+    Unpool "unpool" "unpool" [7 "dy" Load, 12 "argmax" Load, 8 "dx" Write]
     MaxPool "max_pool" "max_pool" [3 "x" Load, 1 "y" Write, 2 "arg" Write]
     MaxPoolDx "max_pool_dx" "max_pool" [3 "x" Load, 7 "dy" Load, 5 "argmax" Load, 8 "dx" Write]
     MaxPoolDxDisjoint "max_pool_dx_disjoint" "max_pool" [3 "x" Load, 7 "dy" Load, 5 "argmax" Load, 8 "dx" Write]
@@ -175,7 +195,8 @@ mod tests {
 
     /// The optional capabilities that a kernel is allowed.
     fn allowed(file: &str) -> Capabilities {
-        if file.ends_with("_broadcast") { Capabilities::SUBGROUP } else { Capabilities::empty() }
+        let lanes = ["_broadcast", "_quad", "_stem"].iter().any(|family| file.ends_with(family));
+        if lanes { Capabilities::SUBGROUP } else { Capabilities::empty() }
     }
 
     #[test]

@@ -58,6 +58,12 @@ impl Sequential {
         self.layer(Op::Conv2d(Conv2d::new(out, kernel).padding(kernel / 2)))
     }
 
+    /// Convolution of each channel by itself: stride 1, square kernel, padded by half of it.
+    pub fn depthwise_conv2d(self, kernel: usize) -> Self {
+        let channels = self.graph.as_ref().map_or(1, |graph| graph.shape(graph.output())[0]);
+        self.layer(Op::Conv2d(Conv2d::new(channels, kernel).padding(kernel / 2).groups(channels)))
+    }
+
     /// Largest of square windows side by side.
     pub fn max_pool(self, kernel: usize) -> Self {
         self.layer(Op::MaxPool(MaxPool::new(kernel)))

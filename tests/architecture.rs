@@ -193,8 +193,10 @@ fn stems(folder: &str, extension: &str) -> Vec<String> {
 #[test]
 fn one_stem_everywhere() {
     // Parts that several ops share, and the ends of a step, which are tested as such.
-    let (shared, no_oracle) =
-        (["mod", "product", "window"], ["accumulate", "gather", "layers", "tick", "update"]);
+    let (shared, no_oracle) = (
+        ["mod", "kernels", "product", "window"],
+        ["accumulate", "gather", "layers", "tick", "unpool", "update"],
+    );
     let (shaders, tests, oracles) =
         (stems("shaders", "wgsl"), stems("tests/ops", "rs"), stems("tests/reference", "rs"));
     let mut missing = Vec::new();
@@ -214,7 +216,10 @@ fn one_stem_everywhere() {
     for shader in stems("shaders", "wgsl") {
         let shared = root().join(format!("shaders/shared/{shader}.wgsl")).exists();
         // A second school of an op's kernels has its op's stem in front.
-        let stem = shader.trim_end_matches("_broadcast").trim_end_matches("_tiled").to_owned();
+        let school = ["_broadcast", "_tiled", "_quad", "_stem", "_grouped"]
+            .iter()
+            .find_map(|s| shader.strip_suffix(s));
+        let stem = school.unwrap_or(&shader).to_owned();
         if !shared && !ops.contains(&stem) {
             missing.push(format!("shaders/{shader}.wgsl has no src/ops/{shader}.rs"));
         }

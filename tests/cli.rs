@@ -645,7 +645,7 @@ fn wrong_usage_is_refused_before_anything_runs() {
     let folder = Folder::new();
     folder.misused("", "Usage: rangefinder");
     folder.misused("find --nosuch", "--nosuch");
-    folder.misused("find --model resnet", "mlp, cnn");
+    folder.misused("find --model resnet", "mlp, cnn, resnet9");
     folder.misused("find --data imagenet", "no such dataset; use digits, moons");
     folder.misused("find --data mnist", "mnist:DIR");
     folder.misused("find --optimizer lion", "adamw");
@@ -653,6 +653,7 @@ fn wrong_usage_is_refused_before_anything_runs() {
     folder.misused("find --batch -1", "-1");
     folder.misused("find --json --quiet", "--quiet");
     folder.refused("find --model cnn --data moons", 2, "use mlp");
+    folder.refused("find --model resnet9 --data moons", 2, "use mlp");
     folder.refused("find --steps 0", 2, "--steps: 0 is too few");
     folder.refused("find --steps 1", 2, "--steps: 1 is too few");
     folder.refused("find --from 1 --to 1", 2, "--to: 1 is not above --from 1");

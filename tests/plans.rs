@@ -156,7 +156,7 @@ one step: 15 dispatches
      state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144]
   1  batch_norm                  6x1x1   49.15 k   49.30 k  batch_norm 2: 6x8x8 -> 6x8x8 + relu
      state=state x=acts0[0+6144] gamma=params[128+6] beta=params[192+6] y=acts1[0+6144] saved=acts1[6144+12] running=buffers[0+12]
-  2  max_pool                   1x96x1    6.14 k   36.86 k  max_pool 4: 6x8x8 -> 6x4x4
+  2  max_pool                   1x24x1    6.14 k   36.86 k  max_pool 4: 6x8x8 -> 6x4x4
      x=acts1[0+6144] y=acts0[6144+1536] arg=acts0[7680+1536]
   3  dropout                    24x1x1    1.54 k   12.29 k  dropout 5: 6x4x4 -> 6x4x4
      state=state x=acts0[6144+1536] y=acts1[6208+1536]
@@ -170,7 +170,7 @@ one step: 15 dispatches
      x=acts1[6208+1536] w=params[256+960] dy=acts1[7744+160] dx=acts0[9216+1536]
   8  dropout_dx                 24x1x1    1.54 k   18.43 k  dropout 5: 6x4x4 -> 6x4x4
      state=state x=acts0[6144+1536] dy=acts0[9216+1536] dx=acts1[6208+1536]
-  9  max_pool_dx_disjoint         1x96x1    6.14 k   61.44 k  max_pool 4: 6x8x8 -> 6x4x4, through relu
+  9  max_pool_dx_disjoint         1x24x1    6.14 k   61.44 k  max_pool 4: 6x8x8 -> 6x4x4, through relu
      x=acts1[0+6144] dy=acts1[6208+1536] argmax=acts0[7680+1536] dx=acts2[0+6144]
  10  batch_norm_dx               6x1x1   61.44 k   74.31 k  batch_norm 2: 6x8x8 -> 6x8x8
      x=acts0[0+6144] gamma=params[128+6] stats=acts1[6144+12] dy=acts2[0+6144] dx=acts3[0+6144] dgamma=grads[4096+64] dbeta=grads[4160+64]
@@ -189,7 +189,7 @@ one batch of an evaluation: 6 dispatches
      state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144]
   1  batch_norm_eval            96x1x1   24.58 k   49.25 k  batch_norm 2: 6x8x8 -> 6x8x8 + relu
      x=acts0[0+6144] gamma=params[128+6] beta=params[192+6] y=acts1[0+6144] stats=buffers[0+12]
-  2  max_pool                   1x96x1    6.14 k   36.86 k  max_pool 4: 6x8x8 -> 6x4x4
+  2  max_pool                   1x24x1    6.14 k   36.86 k  max_pool 4: 6x8x8 -> 6x4x4
      x=acts1[0+6144] y=acts0[0+1536] arg=acts0[1536+1536]
   3  linear                      1x1x1   30.72 k   10.66 k  linear 7: 96 -> 10
      state=state order=order x=acts0[0+1536] w=params[256+960] bias=params[1216+10] y=acts1[0+160]
@@ -204,7 +204,7 @@ memory: params 5.12 kB, moments 10.24 kB, buffers 256 B, grads 20.99 kB, norms 2
 
 const RESIDUAL: &str = "
 3x8x8 -> 10, cross_entropy, AdamW, weight decay 0.01, batch 16, 3 replicas
-one step: 19 dispatches
+one step: 18 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  conv2d                     16x1x3    1.33 M  127.87 k  conv2d 1: 3x8x8 -> 8x8x8 + relu
      state=state order=order x=inputs w=params[0+3800] bias=params[256+3592] y=acts0[0+24576]
@@ -214,35 +214,33 @@ one step: 19 dispatches
      state=state order=order x=acts1[0+24576] w=params[960+4160] bias=params[1536+3592] y=acts0[24576+24576]
   3  add                       128x1x3   24.58 k  294.91 k  add 6: 8x8x8 -> 8x8x8 + relu
      a=acts0[24576+24576] b=acts0[0+24576] y=acts1[24576+24576]
-  4  avg_pool                  1x128x3   24.58 k   99.84 k  avg_pool 8: 8x8x8 -> 8x1x1
-     x=acts1[24576+24576] y=acts0[49152+384]
+  4  avg_pool                    1x2x3   24.58 k   99.84 k  avg_pool 8: 8x8x8 -> 8x1x1
+     x=acts1[24576+24576] y=acts0[24576+384]
   5  linear                      1x1x3    7.68 k   32.74 k  linear 10: 8 -> 10
-     state=state order=order x=acts0[49152+384] w=params[1600+3664] bias=params[1728+3594] y=acts1[49152+544]
+     state=state order=order x=acts0[24576+384] w=params[1600+3664] bias=params[1728+3594] y=acts1[49152+544]
   6  cross_entropy               1x1x3    2.40 k    4.99 k  loss and its gradient, 10 classes
-     state=state order=order labels=targets z=acts1[49152+544] dz=acts0[49536+544] rows=acts0[50112+160]
+     state=state order=order labels=targets z=acts1[49152+544] dz=acts0[24960+544] rows=acts0[25536+160]
   7  linear_dw                  1x1x24    7.68 k   22.14 k  linear 10: 8 -> 10, 8 slices
-     state=state order=order x=acts0[49152+384] dy=acts0[49536+544] dw=grads[0+3072] dbias=grads[3072+1536]
+     state=state order=order x=acts0[24576+384] dy=acts0[24960+544] dw=grads[0+3072] dbias=grads[3072+1536]
   8  linear_dx                   1x1x3    7.68 k   19.90 k  linear 10: 8 -> 10
-     x=acts0[49152+384] w=params[1600+3664] dy=acts0[49536+544] dx=acts1[49152+384]
+     x=acts0[24576+384] w=params[1600+3664] dy=acts0[24960+544] dx=acts1[49152+384]
   9  avg_pool_dx               1x128x3   24.58 k  198.14 k  avg_pool 8: 8x8x8 -> 8x1x1, through relu
-     x=acts1[24576+24576] dy=acts1[49152+384] dx=acts0[50304+24576]
- 10  add_dx                    128x1x3   24.58 k  294.91 k  add 6: 8x8x8 -> 8x8x8
-     x=acts0[24576+24576] dy=acts0[50304+24576] dx=acts1[24576+24576]
- 11  add_dx                    128x1x3   24.58 k  294.91 k  add 6: 8x8x8 -> 8x8x8, through relu
-     x=acts0[0+24576] dy=acts0[50304+24576] dx=acts1[49152+24576]
- 12  conv2d_dw                  2x1x12    3.54 M  227.33 k  conv2d 5: 8x8x8 -> 8x8x8, 4 slices
-     state=state order=order x=acts1[0+24576] dy=acts1[24576+24576] dw=grads[4608+6912] dbias=grads[11520+768]
- 13  conv2d_dx                  16x1x3    3.54 M  311.55 k  conv2d 5: 8x8x8 -> 8x8x8, through relu
-     x=acts1[0+24576] w=params[960+4160] dy=acts1[24576+24576] dx=acts0[24576+24576]
- 14  conv2d_dw                  2x1x12    3.54 M  227.33 k  conv2d 3: 8x8x8 -> 8x8x8, 4 slices
-     state=state order=order x=acts0[0+24576] dy=acts0[24576+24576] dw=grads[12288+6912] dbias=grads[19200+768]
- 15  conv2d_dx                  16x1x3    3.54 M  311.55 k  conv2d 3: 8x8x8 -> 8x8x8, through relu
-     x=acts0[0+24576] w=params[320+4160] dy=acts0[24576+24576] dx=acts1[49152+24576]
- 16  conv2d_dw                  1x1x24    1.33 M  129.02 k  conv2d 1: 3x8x8 -> 8x8x8, 8 slices
-     state=state order=order x=inputs dy=acts1[49152+24576] dw=grads[19968+6144] dbias=grads[26112+1536]
- 17  tick                        1x1x3      108     1.41 k  mean loss, stop test, history
-     states=state rows=acts0[50112+160] norms=norms schedule=schedule history=history
- 18  adam                        2x1x3   96.77 k  240.83 k  AdamW, weight decay 0.01
+     x=acts1[24576+24576] dy=acts1[49152+384] dx=acts0[25728+24576]
+ 10  add_dx                    128x1x3   24.58 k  294.91 k  add 6: 8x8x8 -> 8x8x8, through relu
+     x=acts0[0+24576] dy=acts0[25728+24576] dx=acts1[24576+24576]
+ 11  conv2d_dw                  2x1x12    3.54 M  227.33 k  conv2d 5: 8x8x8 -> 8x8x8, 4 slices
+     state=state order=order x=acts1[0+24576] dy=acts0[25728+24576] dw=grads[4608+6912] dbias=grads[11520+768]
+ 12  conv2d_dx                  16x1x3    3.54 M  311.55 k  conv2d 5: 8x8x8 -> 8x8x8, through relu
+     x=acts1[0+24576] w=params[960+4160] dy=acts0[25728+24576] dx=acts2[0+24576]
+ 13  conv2d_dw                  2x1x12    3.54 M  227.33 k  conv2d 3: 8x8x8 -> 8x8x8, 4 slices
+     state=state order=order x=acts0[0+24576] dy=acts2[0+24576] dw=grads[12288+6912] dbias=grads[19200+768]
+ 14  conv2d_dx                  16x1x3    3.54 M  311.55 k  conv2d 3: 8x8x8 -> 8x8x8, through relu
+     x=acts0[0+24576] w=params[320+4160] dy=acts2[0+24576] dx=acts1[24576+24576]
+ 15  conv2d_dw                  1x1x24    1.33 M  129.02 k  conv2d 1: 3x8x8 -> 8x8x8, 8 slices
+     state=state order=order x=inputs dy=acts1[24576+24576] dw=grads[19968+6144] dbias=grads[26112+1536]
+ 16  tick                        1x1x3      108     1.41 k  mean loss, stop test, history
+     states=state rows=acts0[25536+160] norms=norms schedule=schedule history=history
+ 17  adam                        2x1x3   96.77 k  240.83 k  AdamW, weight decay 0.01
      state=state blocks=blocks grads=grads[0+27648] params=params[0+5376] moments=moments norms=norms
 
 one batch of an evaluation: 8 dispatches
@@ -255,7 +253,7 @@ one batch of an evaluation: 8 dispatches
      state=state order=order x=acts1[0+24576] w=params[960+4160] bias=params[1536+3592] y=acts0[24576+24576]
   3  add                       128x1x3   24.58 k  294.91 k  add 6: 8x8x8 -> 8x8x8 + relu
      a=acts0[24576+24576] b=acts0[0+24576] y=acts1[0+24576]
-  4  avg_pool                  1x128x3   24.58 k   99.84 k  avg_pool 8: 8x8x8 -> 8x1x1
+  4  avg_pool                    1x2x3   24.58 k   99.84 k  avg_pool 8: 8x8x8 -> 8x1x1
      x=acts1[0+24576] y=acts0[0+384]
   5  linear                      1x1x3    7.68 k   32.74 k  linear 10: 8 -> 10
      state=state order=order x=acts0[0+384] w=params[1600+3664] bias=params[1728+3594] y=acts1[0+544]
@@ -264,58 +262,52 @@ one batch of an evaluation: 8 dispatches
   7  tick                        1x1x3       96     1.41 k  mean loss, stop test, history
      states=state rows=acts0[576+160] norms=norms schedule=schedule history=history
 
-24.13 MFLOP and 3.29 MB a step; 1482 parameters
-memory: params 21.50 kB, moments 43.01 kB, buffers 0 B, grads 110.59 kB, norms 768 B, blocks 512 B, acts0 299.52 kB, acts1 294.91 kB = 770.82 kB
+24.11 MFLOP and 3.00 MB a step; 1482 parameters
+memory: params 21.50 kB, moments 43.01 kB, buffers 0 B, grads 110.59 kB, norms 768 B, blocks 512 B, acts0 201.22 kB, acts1 198.91 kB, acts2 98.30 kB = 674.82 kB
 ";
 
 const TILED_CNN: &str = "
 1x8x8 -> 10, cross_entropy, SGD momentum 0.9, batch 64
-one step: 13 dispatches
+one step: 11 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
-  0  conv2d_tiled              128x1x1  442.37 k   98.54 k  conv2d 1: 1x8x8 -> 6x8x8 + relu
-     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+24576]
-  1  max_pool                  1x384x1   24.58 k  147.46 k  max_pool 3: 6x8x8 -> 6x4x4
-     x=acts0[0+24576] y=acts1[0+6144] arg=acts1[6144+6144]
-  2  conv2d_tiled               32x2x1    4.42 M  197.22 k  conv2d 4: 6x4x4 -> 40x4x4 + relu
-     state=state order=order x=acts1[0+6144] w=params[128+2160] bias=params[2304+40] y=acts0[24576+40960]
-  3  linear_tiled                1x2x1  819.20 k  192.04 k  linear 7: 640 -> 10
-     state=state order=order x=acts0[24576+40960] w=params[0+8832] y=acts1[12288+640]
-  4  cross_entropy               1x1x1    3.20 k    5.63 k  loss and its gradient, 10 classes
-     state=state order=order labels=targets z=acts1[12288+640] dz=acts0[65536+640] rows=acts0[66176+128]
-  5  linear_dw_tiled            20x1x2  819.20 k  218.11 k  linear 7: 640 -> 10, 2 slices
-     state=state order=order x=acts0[24576+40960] dy=acts0[65536+640] dw=grads[0+12800] dbias=grads[12800+128]
-  6  linear_dx_tiled            20x2x1  819.20 k  355.88 k  linear 7: 640 -> 10, through relu
-     x=acts0[24576+40960] w=params[0+8832] dy=acts0[65536+640] dx=acts1[12288+40960]
-  7  conv2d_dw_tiled            2x2x32    4.42 M  475.14 k  conv2d 4: 6x4x4 -> 40x4x4, 32 slices
-     state=state order=order x=acts1[0+6144] dy=acts1[12288+40960] dw=grads[12928+69632] dbias=grads[82560+2048]
-  8  conv2d_dx_tiled            32x1x1    4.42 M  221.63 k  conv2d 4: 6x4x4 -> 40x4x4
-     x=acts1[0+6144] w=params[128+2160] dy=acts1[12288+40960] dx=acts0[24576+6144]
-  9  max_pool_dx_disjoint        1x384x1   24.58 k  245.76 k  max_pool 3: 6x8x8 -> 6x4x4, through relu
-     x=acts0[0+24576] dy=acts0[24576+6144] argmax=acts1[6144+6144] dx=acts2[0+24576]
- 10  conv2d_dw_tiled            1x1x32  442.37 k  114.69 k  conv2d 1: 1x8x8 -> 6x8x8, 32 slices
-     state=state order=order x=inputs dy=acts2[0+24576] dw=grads[84608+2048] dbias=grads[86656+2048]
- 11  tick                        1x1x1      146       768   mean loss, stop test, history
-     states=state rows=acts0[66176+128] norms=norms schedule=schedule history=history
- 12  sgd                         9x1x1  105.98 k  498.59 k  SGD momentum 0.9
+  0  conv2d_pool_tiled         128x1x1  442.37 k   33.01 k  conv2d 1: 1x8x8 -> 6x8x8 + relu + max_pool
+     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144] arg=acts0[6144+2048]
+  1  conv2d_tiled               32x2x1    4.42 M  197.22 k  conv2d 4: 6x4x4 -> 40x4x4 + relu
+     state=state order=order x=acts0[0+6144] w=params[128+2160] bias=params[2304+40] y=acts1[0+40960]
+  2  linear_tiled                1x2x1  819.20 k  192.04 k  linear 7: 640 -> 10
+     state=state order=order x=acts1[0+40960] w=params[0+8832] y=acts0[8192+640]
+  3  cross_entropy               1x1x1    3.20 k    5.63 k  loss and its gradient, 10 classes
+     state=state order=order labels=targets z=acts0[8192+640] dz=acts1[40960+640] rows=acts1[41600+128]
+  4  linear_dw_tiled            20x1x2  819.20 k  218.11 k  linear 7: 640 -> 10, 2 slices
+     state=state order=order x=acts1[0+40960] dy=acts1[40960+640] dw=grads[0+12800] dbias=grads[12800+128]
+  5  linear_dx_tiled            20x2x1  819.20 k  355.88 k  linear 7: 640 -> 10, through relu
+     x=acts1[0+40960] w=params[0+8832] dy=acts1[40960+640] dx=acts0[8192+40960]
+  6  conv2d_dw_tiled            2x2x32    4.42 M  475.14 k  conv2d 4: 6x4x4 -> 40x4x4, 32 slices
+     state=state order=order x=acts0[0+6144] dy=acts0[8192+40960] dw=grads[12928+69632] dbias=grads[82560+2048]
+  7  conv2d_dx_tiled            32x1x1    4.42 M  221.63 k  conv2d 4: 6x4x4 -> 40x4x4, through relu
+     x=acts0[0+6144] w=params[128+2160] dy=acts0[8192+40960] dx=acts1[0+6144]
+  8  conv2d_dw_pool_tiled         1x1x32  442.37 k   49.15 k  conv2d 1: 1x8x8 -> 6x8x8, through max_pool, 32 slices
+     state=state order=order x=inputs dy=acts1[0+6144] dw=grads[84608+2048] dbias=grads[86656+2048] argmax=acts0[6144+2048]
+  9  tick                        1x1x1      146       768   mean loss, stop test, history
+     states=state rows=acts1[41600+128] norms=norms schedule=schedule history=history
+ 10  sgd                         9x1x1  105.98 k  498.59 k  SGD momentum 0.9
      state=state blocks=blocks grads=grads[0+88704] params=params[0+8832] moments=moments norms=norms
 
-one batch of an evaluation: 6 dispatches
+one batch of an evaluation: 5 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
-  0  conv2d_tiled              128x1x1  442.37 k   98.54 k  conv2d 1: 1x8x8 -> 6x8x8 + relu
-     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+24576]
-  1  max_pool                  1x384x1   24.58 k  147.46 k  max_pool 3: 6x8x8 -> 6x4x4
-     x=acts0[0+24576] y=acts1[0+6144] arg=acts1[6144+6144]
-  2  conv2d_tiled               32x2x1    4.42 M  197.22 k  conv2d 4: 6x4x4 -> 40x4x4 + relu
-     state=state order=order x=acts1[0+6144] w=params[128+2160] bias=params[2304+40] y=acts0[0+40960]
-  3  linear_tiled                1x2x1  819.20 k  192.04 k  linear 7: 640 -> 10
-     state=state order=order x=acts0[0+40960] w=params[0+8832] y=acts1[0+640]
-  4  cross_entropy               1x1x1    3.20 k    5.63 k  loss and its gradient, 10 classes
-     state=state order=order labels=targets z=acts1[0+640] dz=acts0[0+640] rows=acts0[640+128]
-  5  tick                        1x1x1      128       768   mean loss, stop test, history
-     states=state rows=acts0[640+128] norms=norms schedule=schedule history=history
+  0  conv2d_pool_tiled         128x1x1  442.37 k   33.01 k  conv2d 1: 1x8x8 -> 6x8x8 + relu + max_pool
+     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144] arg=acts0[6144+2048]
+  1  conv2d_tiled               32x2x1    4.42 M  197.22 k  conv2d 4: 6x4x4 -> 40x4x4 + relu
+     state=state order=order x=acts0[0+6144] w=params[128+2160] bias=params[2304+40] y=acts1[0+40960]
+  2  linear_tiled                1x2x1  819.20 k  192.04 k  linear 7: 640 -> 10
+     state=state order=order x=acts1[0+40960] w=params[0+8832] y=acts0[0+640]
+  3  cross_entropy               1x1x1    3.20 k    5.63 k  loss and its gradient, 10 classes
+     state=state order=order labels=targets z=acts0[0+640] dz=acts1[0+640] rows=acts1[640+128]
+  4  tick                        1x1x1      128       768   mean loss, stop test, history
+     states=state rows=acts1[640+128] norms=norms schedule=schedule history=history
 
-16.77 MFLOP and 2.77 MB a step; 8670 parameters
-memory: params 35.33 kB, moments 35.33 kB, buffers 0 B, grads 354.82 kB, norms 256 B, blocks 2.30 kB, acts0 265.22 kB, acts1 212.99 kB, acts2 98.30 kB = 1.00 MB
+16.72 MFLOP and 2.25 MB a step; 8670 parameters
+memory: params 35.33 kB, moments 35.33 kB, buffers 0 B, grads 354.82 kB, norms 256 B, blocks 2.30 kB, acts0 196.61 kB, acts1 166.91 kB = 791.55 kB
 ";
 
 const MIRRORED_MLP: &str = "

@@ -86,3 +86,15 @@ fn rows_row(t: ptr<function, Rows>, i: u32) -> vec4<f32> {
     let h1 = select(q2, q3, b2);
     return select(h0, h1, i >= 8u);
 }
+
+// Rows 4 g to 4 g + 3.
+fn rows_four(t: ptr<function, Rows>, g: u32) -> mat4x4<f32> {
+    let odd = (g & 1u) == 1u;
+    let high = g >= 2u;
+    return mat4x4<f32>(
+        select(select((*t).r0, (*t).r4, odd), select((*t).r8, (*t).r12, odd), high),
+        select(select((*t).r1, (*t).r5, odd), select((*t).r9, (*t).r13, odd), high),
+        select(select((*t).r2, (*t).r6, odd), select((*t).r10, (*t).r14, odd), high),
+        select(select((*t).r3, (*t).r7, odd), select((*t).r11, (*t).r15, odd), high)
+    );
+}

@@ -1,4 +1,4 @@
-// What each launch of conv2d, conv2d_broadcast and conv2d_tiled is told. Twin of ops::conv2d::Dims.
+// What each launch of conv2d and its other files is told. Twin of ops::conv2d::Dims.
 struct Dims {
     b: u32,
     c: u32,
@@ -29,4 +29,7 @@ struct Dims {
     w0: u32,
     bias0: u32,
     dy0: u32,
+    ra: u32, // words from one replica to the next: arg
+    arg0: u32,
+    groups: u32, // of channels; more than one in conv2d_grouped alone
 }

@@ -3,6 +3,7 @@
 @group(0) @binding(3) var<storage, read> x: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read> w: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(12) var<storage, read> argmax: array<vec4<u32>>;
 
 fn x4(i: u32) -> vec4<u32> {
     return x[i];
@@ -14,4 +15,8 @@ fn w4(i: u32) -> vec4<f32> {
 
 fn dy4(i: u32) -> vec4<f32> {
     return dy[i];
+}
+
+fn argmax4(i: u32) -> vec4<u32> {
+    return argmax[i];
 }

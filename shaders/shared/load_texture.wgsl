@@ -4,6 +4,7 @@
 @group(0) @binding(3) var x: texture_storage_2d<rgba32uint, read>;
 @group(0) @binding(4) var w: texture_storage_2d<rgba32uint, read>;
 @group(0) @binding(7) var dy: texture_storage_2d<rgba32uint, read>;
+@group(0) @binding(12) var argmax: texture_storage_2d<rgba32uint, read>;
 
 fn x4(i: u32) -> vec4<u32> {
     return textureLoad(x, vec2<u32>(i & 1023u, i >> 10u));
@@ -15,4 +16,8 @@ fn w4(i: u32) -> vec4<f32> {
 
 fn dy4(i: u32) -> vec4<f32> {
     return bitcast<vec4<f32>>(textureLoad(dy, vec2<u32>(i & 1023u, i >> 10u)));
+}
+
+fn argmax4(i: u32) -> vec4<u32> {
+    return textureLoad(argmax, vec2<u32>(i & 1023u, i >> 10u));
 }

@@ -16,4 +16,17 @@ struct Dims {
     x0: u32, // first word of each tensor in what it is read from
     dy0: u32,
     arg0: u32,
+    planes: u32, // B C
+    shift: u32,  // 1 << shift invocations of a workgroup to a plane: 6, or less where planes are small
+}
+
+// Which plane, and which pixel of it. Either may lie past the end.
+struct Place {
+    plane: u32,
+    pixel: u32,
+}
+
+fn place(wid: vec3<u32>, lid: vec3<u32>) -> Place {
+    let share = 1u << dims.shift;
+    return Place(wid.y * (64u >> dims.shift) + (lid.x >> dims.shift), wid.x * 64u + (lid.x & (share - 1u)));
 }

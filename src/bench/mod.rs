@@ -42,6 +42,11 @@ impl Settings {
         self.filter.as_deref().is_none_or(|f| workload.contains(f))
     }
 
+    /// May a model be measured that takes seconds a step on a CPU?
+    fn asks_for(&self, model: &str, gpu: &Gpu) -> bool {
+        !gpu.adapter().is_cpu() || self.filter.as_deref().is_some_and(|f| f.contains(model))
+    }
+
     /// Time that one workload's repeats may take, and how many there are at least and at most.
     fn effort(&self) -> Effort {
         match self.quick {
@@ -83,7 +88,7 @@ async fn timed<T>(f: impl Future<Output = Result<T>>) -> Result<(T, f64)> {
 pub async fn run(gpu: &Gpu, settings: &Settings, progress: &mut dyn FnMut(&str)) -> Result<Results> {
     let images = match &settings.data {
         Some(data) => data.clone(),
-        None => data::images(100 * BATCH)?,
+        None => data::images(100 * BATCH, steps::GREY)?,
     };
     let mut results = Results::of(gpu, settings.quick, images.name());
     if gpu.adapter().timestamps {
@@ -95,15 +100,24 @@ pub async fn run(gpu: &Gpu, settings: &Settings, progress: &mut dyn FnMut(&str))
     } else {
         results.notes.push("no timestamps on this device: kernels are not timed one by one".into());
     }
-    for model in steps::MODELS {
-        let name = format!("{} step", model.0);
-        if settings.wants(&name) {
-            progress(&name);
+    for model in &steps::MODELS {
+        let names = ["step", "range test"].map(|what| format!("{} {what}", model.name));
+        let wanted =
+            |name: &String| settings.wants(name) && (!model.large || settings.asks_for(model.name, gpu));
+        if !names.iter().any(wanted) {
+            continue;
+        }
+        let images = match model.shape {
+            steps::GREY => images.clone(),
+            shape => data::images(10 * BATCH, shape)?,
+        };
+        let [step, range_test] = &names;
+        if wanted(step) {
+            progress(step);
             results.steps.push(steps::step(gpu, model, &images, settings.effort()).await?);
         }
-        let name = format!("{} range test", model.0);
-        if settings.wants(&name) {
-            progress(&name);
+        if wanted(range_test) {
+            progress(range_test);
             results.range_tests.push(steps::range_test(gpu, model, &images, settings.effort()).await?);
         }
     }
@@ -112,7 +126,7 @@ pub async fn run(gpu: &Gpu, settings: &Settings, progress: &mut dyn FnMut(&str))
             let detail =
                 format!("`{filter}` is in no workload's name (or this device can't time kernels); there are");
             let names =
-                "matmul MxKxN, conv2d BxCxHxW->O, update, mlp step, cnn step, mlp range test, cnn range test";
+                "matmul MxKxN, conv2d BxCxHxW->O, update, and mlp, cnn, resnet9 with step or range test";
             Err(Error::argument("filter", format!("{detail} {names}")))
         }
         _ => Ok(results),

@@ -1,4 +1,4 @@
-//! Whole steps and whole range tests of the two models that the crate brings along.
+//! Whole steps and whole range tests of the models that the crate brings along.
 
 use super::{BATCH, Effort, RangeRow, Stat, StepRow, kernels, timed};
 use crate::compile::Options;
@@ -15,29 +15,44 @@ use crate::schedule::Schedule;
 use crate::session::{Control, Cost, Run, Session, Stop};
 use std::time::Duration;
 
-/// Name and builder.
-pub(super) type Model = (&'static str, fn(&[usize], usize) -> Result<Graph>);
+/// One of the models that the crate brings along, as it is measured.
+pub(super) struct Model {
+    pub name: &'static str,
+    build: fn(&[usize], usize) -> Result<Graph>,
+    batch: usize,
+    /// Images that it is made for.
+    pub shape: [usize; 3],
+    /// Seconds a step on a CPU: measured there only where it is asked for by name.
+    pub large: bool,
+}
 
-pub(super) const MODELS: [Model; 2] = [("mlp", models::mlp), ("cnn", models::cnn)];
+pub(super) const MODELS: [Model; 3] = [
+    Model { name: "mlp", build: models::mlp, batch: BATCH, shape: GREY, large: false },
+    Model { name: "cnn", build: models::cnn, batch: BATCH, shape: GREY, large: false },
+    Model { name: "resnet9", build: models::resnet9, batch: 128, shape: [3, 32, 32], large: true },
+];
+
+/// MNIST's.
+pub(super) const GREY: [usize; 3] = [1, 28, 28];
 
 /// Steps in a timed run, where the device is fast enough for so many.
 const STEPS: usize = 100;
 
-async fn session(gpu: &Gpu, model: Model, data: &Dataset) -> Result<Session> {
-    let graph = (model.1)(data.shape(), data.classes().unwrap_or(1))?;
-    Session::compile(gpu, &graph, Loss::CrossEntropy, Sgd::momentum(0.9), Options::batch(BATCH)).await
+async fn session(gpu: &Gpu, model: &Model, data: &Dataset) -> Result<Session> {
+    let graph = (model.build)(data.shape(), data.classes().unwrap_or(1))?;
+    Session::compile(gpu, &graph, Loss::CrossEntropy, Sgd::momentum(0.9), Options::batch(model.batch)).await
 }
 
 /// A run of `steps` steps at a modest rate.
 async fn train(session: &mut Session, data: &Dataset, steps: usize) -> Result<Cost> {
-    let order = batch_order(data.len(), BATCH, steps, 0)?;
+    let order = batch_order(data.len(), session.options().batch, steps, 0)?;
     let schedules = [Schedule::constant(0.01, steps, session.optimizer())];
     let run = Run { schedules: &schedules, order: &order, beta: 0.98, stop: Stop::NotFinite };
     Ok(session.run(data, &run, Control::default()).await?.cost)
 }
 
 /// Wall time of a training step, and where the device spends it.
-pub(super) async fn step(gpu: &Gpu, model: Model, data: &Dataset, effort: Effort) -> Result<StepRow> {
+pub(super) async fn step(gpu: &Gpu, model: &Model, data: &Dataset, effort: Effort) -> Result<StepRow> {
     let mut session = session(gpu, model, data).await?;
     train(&mut session, data, 4).await?; // drivers compile kernels on first use
     let few = train(&mut session, data, 8).await?;
@@ -48,16 +63,16 @@ pub(super) async fn step(gpu: &Gpu, model: Model, data: &Dataset, effort: Effort
         costs.push(train(&mut session, data, steps).await?);
     }
     let kernels = match gpu.adapter().timestamps {
-        true => kernels::profile(&mut session, data, &format!("{} step", model.0), effort).await?,
+        true => kernels::profile(&mut session, data, &format!("{} step", model.name), effort).await?,
         false => Vec::new(),
     };
     let stat = |f: fn(&Cost) -> Duration, scale: f64| {
         Stat::of(costs.iter().map(|c| scale * f(c).as_secs_f64()).collect())
     };
     Ok(StepRow {
-        model: model.0.into(),
+        model: model.name.into(),
         data: data.name().into(),
-        batch: BATCH,
+        batch: model.batch,
         parameters: session.plan().parameters(),
         dispatches: session.plan().launches(),
         ms: stat(|c| c.step, 1e3),
@@ -68,7 +83,7 @@ pub(super) async fn step(gpu: &Gpu, model: Model, data: &Dataset, effort: Effort
 
 /// Wall time of a whole range test: steps from 1e-7 to 10, none skipped, with the snapshot before it, the restore
 /// behind it, and the two hashes that prove it.
-pub(super) async fn range_test(gpu: &Gpu, model: Model, data: &Dataset, effort: Effort) -> Result<RangeRow> {
+pub(super) async fn range_test(gpu: &Gpu, model: &Model, data: &Dataset, effort: Effort) -> Result<RangeRow> {
     let test = RangeTest { steps: effort.sweep, stop: Stop::NotFinite, ..RangeTest::default() };
     let cold = async {
         let mut session = session(gpu, model, data).await?;
@@ -89,7 +104,7 @@ pub(super) async fn range_test(gpu: &Gpu, model: Model, data: &Dataset, effort: 
     let dispatches = cost.dispatches_per_step * ran;
     let host = |c: &Cost| 1e3 * c.encode_per_dispatch.as_secs_f64() * dispatches as f64;
     Ok(RangeRow {
-        model: model.0.into(),
+        model: model.name.into(),
         data: data.name().into(),
         steps: test.steps,
         ran,

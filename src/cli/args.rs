@@ -82,7 +82,8 @@ pub(super) struct Find {
 /// Measure kernels, training steps and the range test on this device
 #[derive(Args)]
 pub(super) struct Bench {
-    /// Only workloads whose name holds this: matmul, conv2d, step, "range test", mlp, cnn
+    /// Only workloads whose name holds this: matmul, conv2d, step, "range test", mlp, cnn,
+    /// resnet9 (left out on CPUs unless asked for)
     pub filter: Option<String>,
     /// Few repeats: a look, not a measurement
     #[arg(long)]
@@ -103,7 +104,7 @@ pub(super) struct Bench {
 #[command(next_help_heading = "What to train")]
 pub(super) struct Subject {
     /// The model [default: cnn for images, mlp for points]
-    #[arg(long, value_enum, hide_possible_values = true, value_name = "mlp|cnn")]
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "mlp|cnn|resnet9")]
     pub model: Option<ModelName>,
     /// digits (8x8 images, in the program), moons or spirals (points), mnist:DIR or cifar10:DIR (a folder with its
     /// files, of CIFAR-10 the binary version). Test data are not used; a fifth of the digits, of the others a tenth but
@@ -241,6 +242,10 @@ pub(super) struct Plan {
     /// Copies of the model that train side by side
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "The plan")]
     pub replicas: usize,
+    /// Which kernels: portable, tiled (GPUs), broadcast or mirrored (Mesa's CPU driver)
+    #[arg(long, value_enum, hide_possible_values = true, default_value = "portable", value_name = "NAME")]
+    #[arg(help_heading = "The plan")]
+    pub profile: ProfileName,
     /// Also show what each kernel is bound to, and the evaluation
     #[arg(long, help_heading = "The plan")]
     pub bindings: bool,
@@ -258,6 +263,15 @@ pub(super) struct Info {
 pub(super) enum ModelName {
     Mlp,
     Cnn,
+    Resnet9,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProfileName {
+    Portable,
+    Tiled,
+    Broadcast,
+    Mirrored,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -5,7 +5,7 @@ use crate::Graph;
 use crate::Options;
 use crate::data::order::batch_order;
 use crate::data::{Dataset, cifar10, digits, mnist, moons, spirals};
-use crate::models::{cnn, mlp};
+use crate::models::{cnn, mlp, resnet9};
 use crate::{Adam, Optimizer, Sgd};
 use crate::{Error, Result};
 
@@ -57,6 +57,7 @@ impl Subject {
         let (mut model, model_name) = match name {
             ModelName::Mlp => (mlp(data.shape(), classes)?, "mlp"),
             ModelName::Cnn => (cnn(data.shape(), classes)?, "cnn"),
+            ModelName::Resnet9 => (resnet9(data.shape(), classes)?, "resnet9"),
         };
         multiply(&mut model, "rate multipliers", args.rate_multipliers.as_ref(), Graph::multiply_rate)?;
         multiply(&mut model, "decay multipliers", args.decay_multipliers.as_ref(), Graph::multiply_decay)?;

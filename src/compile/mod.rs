@@ -191,7 +191,7 @@ impl<'a> Compiler<'a> {
         let nodes = graph.nodes.len();
         Self {
             graph,
-            fusion: Fusion::of(graph),
+            fusion: Fusion::of(graph, options.profile.unwrap_or_default()),
             cx,
             labels: (0..nodes).map(|n| label(graph, n)).collect(),
             clip: options.clip.is_some(),
@@ -215,6 +215,7 @@ impl<'a> Compiler<'a> {
             params: &node.params,
             buffers: &node.buffers,
             act: self.fusion.act[n],
+            pool: self.fusion.pool[n],
         };
         f(&mut self.cx, &layer)
     }
@@ -257,11 +258,13 @@ impl<'a> Compiler<'a> {
         for n in (1..count).rev() {
             let Some(dy) = grads[n] else { continue }; // nobody reads the node
             if self.fusion.is_alias[n] {
-                // A view, or an activation whose slope was applied by its readers: the gradient is its input's.
+                // A view, an activation whose slope was applied by its readers, or a pool that its maker undoes: the gradient is its
+                // input's.
                 grads[self.graph.nodes[n].inputs[0]] = Some(dy);
                 continue;
             }
-            let dx = self.destinations(n, &mut grads);
+            let adopted = self.adopt(n, dy, &mut grads);
+            let dx = self.destinations(n, adopted, &mut grads);
             let op = self.graph.nodes[n].op.clone();
             let saved = self.saved[n];
             self.layer(n, |cx, layer| op.backward(cx, layer, &Backward { dy, saved, dx: &dx }))?;
@@ -269,12 +272,35 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    /// Where node `n` puts the gradient of each of its inputs: into a new tensor, or onto what another reader left.
-    fn destinations(&mut self, n: usize, grads: &mut [Option<TensorId>]) -> Vec<Option<Grad>> {
+    /// A sum's gradient is that of each of its inputs. One of them takes the tensor over, without a launch, if no slope is in
+    /// between and no other reader has left anything: nobody reads it for the sum any more once the other input has its copy.
+    fn adopt(&self, n: usize, dy: TensorId, grads: &mut [Option<TensorId>]) -> Option<usize> {
+        let node = &self.graph.nodes[n];
+        let source = |i: usize| self.fusion.source(self.graph, node.inputs[i]);
+        if node.op != Op::Add || source(0) == source(1) {
+            return None;
+        }
+        let free = |&i: &usize| {
+            let tensor = matches!(self.values[node.inputs[i]], Some(Value::Tensor(_)));
+            tensor && self.fusion.act[source(i)].is_none() && grads[source(i)].is_none()
+        };
+        let input = (0..2).find(free)?;
+        grads[source(input)] = Some(dy);
+        Some(input)
+    }
+
+    /// Where node `n` puts the gradient of each of its inputs: into a new tensor, or onto what another reader left. The input
+    /// that has adopted the gradient of the node itself wants nothing more.
+    fn destinations(
+        &mut self,
+        n: usize,
+        adopted: Option<usize>,
+        grads: &mut [Option<TensorId>],
+    ) -> Vec<Option<Grad>> {
         let graph = self.graph;
         let mut to = Vec::new();
-        for &input in &graph.nodes[n].inputs {
-            let Some(Value::Tensor(value)) = self.values[input] else {
+        for (i, &input) in graph.nodes[n].inputs.iter().enumerate() {
+            let Some(Value::Tensor(value)) = self.values[input].filter(|_| adopted != Some(i)) else {
                 to.push(None); // the dataset has no gradient
                 continue;
             };

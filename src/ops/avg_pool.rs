@@ -58,19 +58,16 @@ impl AvgPool {
 
     pub(super) fn forward(&self, cx: &mut Emit, layer: &Layer<'_>) -> Result<Forward> {
         let y = cx.tensor(cx.batch * layer.len());
-        let dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
+        let mut dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
+        let [c, h, w] = image("avg_pool", layer.shape)?;
+        let groups = Window::pool_groups("avg_pool", &mut dims, [cx.batch * c, h * w, cx.replicas])?;
         cx.call(Call {
             kernel: Kernel::AvgPool,
             act: layer.act_code(),
             dims: dims.words(),
             operands: vec![layer.inputs[0].into(), Operand::Tensor(y)],
             bases: vec![base(offset_of!(PoolDims, x0), 0)],
-            groups: Window::pool_groups(
-                "avg_pool",
-                cx.batch * layer.shape[0],
-                layer.shape[1] * layer.shape[2],
-                cx.replicas,
-            )?,
+            groups,
             note: layer.note(),
             flops: self.flops(cx, layer),
         });
@@ -79,19 +76,20 @@ impl AvgPool {
 
     pub(super) fn backward(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
         let Some(grad) = io.dx[0] else { return Ok(()) };
-        let [_, h, w] = *layer.input_shapes[0] else { unreachable!("a pool's input is an image") };
+        let [c, h, w] = image("avg_pool", layer.input_shapes[0])?;
         let pixels = h * w;
-        let dims = PoolDims {
+        let mut dims = PoolDims {
             accumulate: u32::from(grad.accumulate),
             ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
         };
+        let groups = Window::pool_groups("avg_pool", &mut dims, [cx.batch * c, pixels, cx.replicas])?;
         cx.call(Call {
             kernel: Kernel::AvgPoolDx,
             act: grad.act_code(),
             dims: dims.words(),
             operands: vec![layer.inputs[0].into(), Operand::Tensor(io.dy), Operand::Tensor(grad.tensor)],
             bases: vec![base(offset_of!(PoolDims, x0), 0), base(offset_of!(PoolDims, dy0), 1)],
-            groups: Window::pool_groups("avg_pool", cx.batch * layer.shape[0], pixels, cx.replicas)?,
+            groups,
             note: grad.note(layer.label),
             flops: self.flops(cx, layer),
         });

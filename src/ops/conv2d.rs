@@ -1,11 +1,15 @@
-//! 2-D convolution: weights of shape (out, in, height, width) as in PyTorch.
+//! 2-D convolution: weights of shape (out, in / groups, height, width) as in PyTorch.
 
-use super::product::{CONV2D, Pass};
+mod kernels;
+
+use super::unpool::unpool;
 use super::window::Window;
-use super::{Backward, Fill, Forward, Layer, ParamSpec, base, image, weights};
+use super::{Backward, Fill, Forward, Grad, Layer, ParamSpec, base, image, weights};
 use crate::error::{Error, Result};
+use crate::kernel::Kernel;
 use crate::layout::dims;
-use crate::plan::{Call, Emit, Operand, Value, check_turns, sliced};
+use crate::plan::{Call, Emit, Operand, Profile, TensorId, Value, check_turns, sliced};
+use kernels::{Family, Pass, even};
 use std::mem::offset_of;
 
 /// 2-D convolution over (channels, height, width). Pairs are (height, width).
@@ -21,6 +25,8 @@ pub struct Conv2d {
     pub padding: [usize; 2],
     /// Step between taps of one window; default 1.
     pub dilation: [usize; 2],
+    /// Groups of channels that see nothing of each other; default 1. As many as channels in: a depthwise convolution.
+    pub groups: usize,
     /// Add a bias; default true.
     pub bias: bool,
 }
@@ -30,13 +36,22 @@ dims! {
         b: u32, c: u32, h: u32, w: u32, o: u32, oh: u32, ow: u32, kh: u32, kw: u32, sh: u32, sw: u32, ph: u32,
         pw: u32, dh: u32, dw: u32, slices: u32, slice_b: u32, rx: u32, ry: u32, rp: u32, rdw: u32, rdb: u32,
         accumulate: u32, has_bias: u32, replicas: u32, x0: u32, w0: u32, bias0: u32, dy0: u32,
+        ra: u32, arg0: u32, groups: u32,
     }
 }
 
 impl Conv2d {
     /// `out` channels with a square kernel; stride 1, no padding, with a bias.
     pub fn new(out: usize, kernel: usize) -> Self {
-        Self { out, kernel: [kernel; 2], stride: [1; 2], padding: [0; 2], dilation: [1; 2], bias: true }
+        Self {
+            out,
+            kernel: [kernel; 2],
+            stride: [1; 2],
+            padding: [0; 2],
+            dilation: [1; 2],
+            groups: 1,
+            bias: true,
+        }
     }
 
     /// The same step in both axes.
@@ -57,6 +72,12 @@ impl Conv2d {
         self
     }
 
+    /// In groups of channels.
+    pub fn groups(mut self, groups: usize) -> Self {
+        self.groups = groups;
+        self
+    }
+
     /// Without a bias: batch normalisation behind it makes it idle.
     pub fn without_bias(mut self) -> Self {
         self.bias = false;
@@ -68,18 +89,41 @@ impl Conv2d {
     }
 
     pub(super) fn shape(&self, input: &[usize]) -> Result<Vec<usize>> {
-        image("conv2d", input)?;
+        let [channels, ..] = image("conv2d", input)?;
         if self.out == 0 {
             return Err(Error::shape("conv2d", "0 channels out; it needs at least 1"));
+        }
+        let divides = |n: usize| self.groups > 0 && n.is_multiple_of(self.groups);
+        if !divides(channels) || !divides(self.out) {
+            let detail = format!(
+                "{} groups do not divide {channels} channels in and {} out evenly",
+                self.groups, self.out
+            );
+            return Err(Error::shape("conv2d", detail));
         }
         let [oh, ow] = self.window().positions("conv2d", input)?;
         Ok(vec![self.out, oh, ow])
     }
 
+    fn family(&self, cx: &Emit, layer: &Layer<'_>) -> Family {
+        Family::of(self, cx.profile, layer.input_shapes[0], layer.shape)
+    }
+
+    /// Can its forward kernel read the dataset?
+    pub(super) fn gathers(&self) -> bool {
+        self.groups == 1
+    }
+
+    /// Can it pool what it stores, from `input` to `shape`, in windows of 2 x 2?
+    pub(super) fn pools(&self, profile: Profile, input: &[usize], shape: &[usize]) -> bool {
+        even(shape) && Family::of(self, profile, input, shape).kernel(Pass::PooledForward).is_some()
+    }
+
     pub(super) fn params(&self, input: &[usize]) -> Vec<ParamSpec> {
         let [kh, kw] = self.kernel;
-        let fill = Fill::Weight { fan_in: input[0] * kh * kw, fan_out: self.out * kh * kw };
-        let mut params = vec![ParamSpec { name: "weight", shape: vec![self.out, input[0], kh, kw], fill }];
+        let channels = input[0] / self.groups;
+        let fill = Fill::Weight { fan_in: channels * kh * kw, fan_out: self.out * kh * kw };
+        let mut params = vec![ParamSpec { name: "weight", shape: vec![self.out, channels, kh, kw], fill }];
         if self.bias {
             params.push(ParamSpec { name: "bias", shape: vec![self.out], fill: Fill::Zeros });
         }
@@ -112,6 +156,7 @@ impl Conv2d {
             ry,
             rp: cx.param_stride(),
             has_bias: u32::from(self.bias),
+            groups: self.groups as u32,
             replicas: cx.replicas as u32,
             w0: (cx.params.slots[layer.params[0]].offset / 4) as u32,
             bias0: (cx.params.slots[layer.params[layer.params.len() - 1]].offset / 4) as u32,
@@ -121,7 +166,7 @@ impl Conv2d {
 
     /// Weights of one output channel: the terms of one output's sum.
     fn filter_len(&self, layer: &Layer<'_>) -> usize {
-        layer.input_shapes[0][0] * self.kernel[0] * self.kernel[1]
+        layer.input_shapes[0][0] / self.groups * self.kernel[0] * self.kernel[1]
     }
 
     fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
@@ -130,34 +175,69 @@ impl Conv2d {
 
     pub(super) fn forward(&self, cx: &mut Emit, layer: &Layer<'_>) -> Result<Forward> {
         check_turns("conv2d", self.filter_len(layer) as u64)?;
-        let y = cx.tensor(cx.batch * layer.len());
-        let dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
-        let pixels = cx.batch * layer.shape[1] * layer.shape[2];
-        let (kernel, tile) = CONV2D.of(Pass::Forward, cx.profile, fours(layer));
-        let mut operands = vec![Operand::State, Operand::Order, layer.inputs[0].into()];
+        let (pass, shrink) = if layer.pool { (Pass::PooledForward, 4) } else { (Pass::Forward, 1) };
+        let y = cx.tensor(cx.batch * layer.len() / shrink);
+        // Which corner of each window won: a byte a channel.
+        let windows = layer.shape[1] * layer.shape[2] / 4;
+        let saved = layer.pool.then(|| cx.tensor(cx.batch * self.out.div_ceil(4) * windows));
+        let mut dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
+        let family = self.family(cx, layer);
+        let kernel = chosen(family, pass);
+        let mut operands = self.source(layer);
+        let x = operands.len() - 1;
         operands.extend(weights(kernel, layer));
         operands.push(Operand::Tensor(y));
+        if let Some(arg) = saved {
+            dims.ra = cx.stride(Value::Tensor(arg));
+            operands.push(Operand::Tensor(arg));
+        }
+        let planes = [cx.batch, self.out, layer.shape[1] * layer.shape[2]];
         cx.call(Call {
             kernel,
             act: layer.act_code(),
             dims: dims.words(),
             operands,
-            bases: vec![base(offset_of!(Dims, x0), 2)],
-            groups: tile.groups("conv2d", pixels, self.out, cx.replicas)?,
+            bases: vec![base(offset_of!(Dims, x0), x)],
+            groups: family.groups(pass, planes, cx.replicas)?,
             note: layer.note(),
             flops: self.flops(cx, layer),
         });
-        Ok(Forward { y, saved: None })
+        Ok(Forward { y, saved })
+    }
+
+    /// What its kernels read the input by, the input last: where the dataset may be the input, also which rows of it.
+    fn source(&self, layer: &Layer<'_>) -> Vec<Operand> {
+        let batch = [Operand::State, Operand::Order].into_iter().filter(|_| self.gathers());
+        batch.chain([layer.inputs[0].into()]).collect()
     }
 
     pub(super) fn backward(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
-        self.weight_gradient(cx, layer, io)?;
-        self.input_gradient(cx, layer, io)
+        let mut dy = io.dy;
+        let mut arg = io.saved;
+        let pooled = self.family(cx, layer).kernel(Pass::PooledWeightGradient);
+        if let Some(corners) = arg.filter(|_| io.dx[0].is_some() || pooled.is_none()) {
+            dy = unpool(cx, layer, dy, corners)?;
+            arg = None;
+        }
+        self.weight_gradient(cx, layer, dy, arg)?;
+        match io.dx[0] {
+            Some(grad) => self.input_gradient(cx, layer, dy, grad),
+            None => Ok(()),
+        }
     }
 
-    fn weight_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
+    /// `arg` where `dy` is the gradient of the pooled output.
+    fn weight_gradient(
+        &self,
+        cx: &mut Emit,
+        layer: &Layer<'_>,
+        dy: TensorId,
+        arg: Option<TensorId>,
+    ) -> Result<()> {
         let filter = self.filter_len(layer);
-        let (kernel, tile) = CONV2D.of(Pass::WeightGradient, cx.profile, fours(layer));
+        let pass = if arg.is_some() { Pass::PooledWeightGradient } else { Pass::WeightGradient };
+        let family = self.family(cx, layer);
+        let tile = family.tile(pass);
         let tiles = tile.count(filter, self.out);
         let turns = 1 + layer.shape[1] * (1 + layer.shape[2]); // of the loops over oh and ow, an image
         let (slices, slice_b) = cx.slices("conv2d", tiles, cx.batch, turns as u64)?;
@@ -170,37 +250,46 @@ impl Conv2d {
             slice_b: slice_b as u32,
             rdw,
             rdb,
-            ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
+            ra: arg.map_or(0, |arg| cx.stride(Value::Tensor(arg))),
+            ..self.dims(cx, layer, cx.stride(Value::Tensor(dy)))
         };
+        let mut operands = self.source(layer);
+        let x = operands.len() - 1;
+        operands.extend([
+            Operand::Tensor(dy),
+            Operand::Grad(weight),
+            // Without a bias something else is bound that this launch does not use: two writable bindings may not overlap.
+            if self.bias { Operand::Grad(bias) } else { Operand::Norms },
+        ]);
+        let mut bases = vec![base(offset_of!(Dims, x0), x), base(offset_of!(Dims, dy0), x + 1)];
+        if let Some(arg) = arg {
+            operands.push(Operand::Tensor(arg));
+            bases.push(base(offset_of!(Dims, arg0), x + 4));
+        }
+        let label =
+            if arg.is_some() { format!("{}, through max_pool", layer.label) } else { layer.label.into() };
         cx.call(Call {
-            kernel,
+            kernel: chosen(family, pass),
             act: 0,
             dims: dims.words(),
-            operands: vec![
-                Operand::State,
-                Operand::Order,
-                layer.inputs[0].into(),
-                Operand::Tensor(io.dy),
-                Operand::Grad(weight),
-                // Without a bias something else is bound that this launch does not use: two writable bindings may not overlap.
-                if self.bias { Operand::Grad(bias) } else { Operand::Norms },
-            ],
-            bases: vec![base(offset_of!(Dims, x0), 2), base(offset_of!(Dims, dy0), 3)],
+            operands,
+            bases,
             groups: tile.groups("conv2d", filter, self.out, slices * cx.replicas)?,
-            note: sliced(layer.label, slices),
+            note: sliced(&label, slices),
             flops: self.flops(cx, layer),
         });
         Ok(())
     }
 
-    fn input_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
-        let Some(grad) = io.dx[0] else { return Ok(()) };
-        check_turns("conv2d", (self.out * self.kernel[0] * self.kernel[1]) as u64)?;
-        let input = layer.input_shapes[0];
-        let (kernel, tile) = CONV2D.of(Pass::InputGradient, cx.profile, fours(layer));
+    fn input_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, dy: TensorId, grad: Grad) -> Result<()> {
+        check_turns("conv2d", (self.out / self.groups * self.kernel[0] * self.kernel[1]) as u64)?;
+        let [c, h, w] = image("conv2d", layer.input_shapes[0])?;
+        let planes = [cx.batch, c, h * w];
+        let family = self.family(cx, layer);
+        let kernel = chosen(family, Pass::InputGradient);
         let dims = Dims {
             accumulate: u32::from(grad.accumulate),
-            ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
+            ..self.dims(cx, layer, cx.stride(Value::Tensor(dy)))
         };
         cx.call(Call {
             kernel,
@@ -209,11 +298,11 @@ impl Conv2d {
             operands: vec![
                 layer.inputs[0].into(),
                 weights(kernel, layer)[0],
-                Operand::Tensor(io.dy),
+                Operand::Tensor(dy),
                 Operand::Tensor(grad.tensor),
             ],
             bases: vec![base(offset_of!(Dims, x0), 0), base(offset_of!(Dims, dy0), 2)],
-            groups: tile.groups("conv2d", cx.batch * input[1] * input[2], input[0], cx.replicas)?,
+            groups: family.groups(Pass::InputGradient, planes, cx.replicas)?,
             note: grad.note(layer.label),
             flops: self.flops(cx, layer),
         });
@@ -221,7 +310,8 @@ impl Conv2d {
     }
 }
 
-/// Do the pixels of both planes come in fours?
-fn fours(layer: &Layer<'_>) -> bool {
-    [layer.input_shapes[0], layer.shape].iter().all(|shape| (shape[1] * shape[2]).is_multiple_of(4))
+/// A family's kernel for a pass that is known to have one.
+fn chosen(family: Family, pass: Pass) -> Kernel {
+    let Some(kernel) = family.kernel(pass) else { unreachable!("{family:?} has no {pass:?}") };
+    kernel
 }

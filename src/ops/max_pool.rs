@@ -52,6 +52,11 @@ impl MaxPool {
         PoolDims { rx: cx.stride(layer.inputs[0]), ry, ..dims }
     }
 
+    /// 2 x 2 side by side, without padding: what a convolution can apply to what it stores.
+    pub(super) fn is_halving(&self) -> bool {
+        (self.kernel, self.stride, self.padding) == ([2; 2], [2; 2], [0; 2])
+    }
+
     /// Does each pixel lie in one window at most? Then a window's gradient can be written by itself.
     fn disjoint(&self) -> bool {
         self.padding == [0; 2] && (0..2).all(|axis| self.stride[axis] >= self.kernel[axis])
@@ -64,19 +69,16 @@ impl MaxPool {
     pub(super) fn forward(&self, cx: &mut Emit, layer: &Layer<'_>) -> Result<Forward> {
         let y = cx.tensor(cx.batch * layer.len());
         let saved = cx.tensor(cx.batch * layer.len());
-        let dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
+        let mut dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
+        let [c, h, w] = image("max_pool", layer.shape)?;
+        let groups = Window::pool_groups("max_pool", &mut dims, [cx.batch * c, h * w, cx.replicas])?;
         cx.call(Call {
             kernel: Kernel::MaxPool,
             act: layer.act_code(),
             dims: dims.words(),
             operands: vec![layer.inputs[0].into(), Operand::Tensor(y), Operand::Tensor(saved)],
             bases: vec![base(offset_of!(PoolDims, x0), 0)],
-            groups: Window::pool_groups(
-                "max_pool",
-                cx.batch * layer.shape[0],
-                layer.shape[1] * layer.shape[2],
-                cx.replicas,
-            )?,
+            groups,
             note: layer.note(),
             flops: self.flops(cx, layer),
         });
@@ -86,15 +88,16 @@ impl MaxPool {
     pub(super) fn backward(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
         let Some(grad) = io.dx[0] else { return Ok(()) };
         let Some(saved) = io.saved else { unreachable!("max_pool saves where each maximum stood") };
-        let [_, h, w] = *layer.input_shapes[0] else { unreachable!("a pool's input is an image") };
+        let [c, h, w] = image("max_pool", layer.input_shapes[0])?;
         let (kernel, pixels) = match self.disjoint() {
             true => (Kernel::MaxPoolDxDisjoint, layer.shape[1] * layer.shape[2]),
             false => (Kernel::MaxPoolDx, h * w),
         };
-        let dims = PoolDims {
+        let mut dims = PoolDims {
             accumulate: u32::from(grad.accumulate),
             ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
         };
+        let groups = Window::pool_groups("max_pool", &mut dims, [cx.batch * c, pixels, cx.replicas])?;
         cx.call(Call {
             kernel,
             act: grad.act_code(),
@@ -112,7 +115,7 @@ impl MaxPool {
             ]
             .map(|(offset, operand)| base(offset, operand))
             .to_vec(),
-            groups: Window::pool_groups("max_pool", cx.batch * layer.shape[0], pixels, cx.replicas)?,
+            groups,
             note: grad.note(layer.label),
             flops: self.flops(cx, layer),
         });

@@ -15,6 +15,7 @@ mod max_pool;
 mod mean_squared_error;
 mod product;
 mod tick;
+mod unpool;
 mod update;
 mod window;
 
@@ -34,7 +35,7 @@ pub(crate) use update::{grad_norm, norm_groups, update};
 
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
-use crate::plan::{Base, Emit, Operand, TensorId, Value};
+use crate::plan::{Base, Emit, Operand, Profile, TensorId, Value};
 
 /// A layer of a model. Shapes are those of one sample: the batch is the run's business.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,6 +109,9 @@ pub(crate) struct Layer<'a> {
     pub buffers: &'a [usize],
     /// The activation fused into the forward launch.
     pub act: Option<Activation>,
+    /// Is the max-pool of 2 x 2 behind it fused into the forward launch too? Then what it leaves behind, and the gradient that
+    /// comes back, is a quarter of `shape`.
+    pub pool: bool,
 }
 
 impl Layer<'_> {
@@ -117,10 +121,8 @@ impl Layer<'_> {
 
     /// The label, and what was fused into the launch.
     pub fn note(&self) -> String {
-        match self.act {
-            Some(act) => format!("{} + {}", self.label, act.name()),
-            None => self.label.to_owned(),
-        }
+        let act = self.act.map(|act| format!(" + {}", act.name())).unwrap_or_default();
+        format!("{}{act}{}", self.label, if self.pool { " + max_pool" } else { "" })
     }
 
     /// Elements of one sample of input `i`.
@@ -278,6 +280,16 @@ impl Op {
         matches!(self, Self::Linear(_) | Self::Conv2d(_) | Self::Add | Self::BatchNorm(_))
     }
 
+    /// Can a max-pool that follows, perhaps behind an activation, be applied by this op's own kernel?
+    pub(crate) fn fuses_pool(&self, pool: &Self, profile: Profile, input: &[usize], shape: &[usize]) -> bool {
+        match (self, pool) {
+            (Self::Conv2d(conv), Self::MaxPool(pool)) => {
+                pool.is_halving() && conv.pools(profile, input, shape)
+            }
+            _ => false,
+        }
+    }
+
     /// Does the op's backward kernel apply the slope of the activation below?
     pub(crate) fn applies_slope(&self) -> bool {
         !matches!(self, Self::Input | Self::Activation(_)) && !self.is_view()
@@ -290,7 +302,11 @@ impl Op {
 
     /// Can the op's forward kernel gather the batch from the dataset by itself?
     pub(crate) fn gathers(&self) -> bool {
-        matches!(self, Self::Linear(_) | Self::Conv2d(_))
+        match self {
+            Self::Linear(_) => true,
+            Self::Conv2d(conv) => conv.gathers(),
+            _ => false,
+        }
     }
 }
 
@@ -354,6 +370,9 @@ pub(crate) fn dims_of_every_file() -> Vec<(&'static str, &'static [&'static str]
         ("batch_norm", batch_norm::Dims::FIELDS),
         ("conv2d", conv2d::Dims::FIELDS),
         ("conv2d_broadcast", conv2d::Dims::FIELDS),
+        ("conv2d_grouped", conv2d::Dims::FIELDS),
+        ("conv2d_quad", conv2d::Dims::FIELDS),
+        ("conv2d_stem", conv2d::Dims::FIELDS),
         ("conv2d_tiled", conv2d::Dims::FIELDS),
         ("cross_entropy", cross_entropy::Dims::FIELDS),
         ("dropout", dropout::Dims::FIELDS),
@@ -365,6 +384,7 @@ pub(crate) fn dims_of_every_file() -> Vec<(&'static str, &'static [&'static str]
         ("max_pool", window::PoolDims::FIELDS),
         ("mean_squared_error", mean_squared_error::Dims::FIELDS),
         ("tick", tick::Dims::FIELDS),
+        ("unpool", unpool::Dims::FIELDS),
         ("update", update::Dims::FIELDS),
     ]
 }

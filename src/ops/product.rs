@@ -24,12 +24,6 @@ pub(super) const LINEAR: Kernels = Kernels {
     tiled: [LinearTiled, LinearDxTiled, LinearDwTiled],
 };
 
-pub(super) const CONV2D: Kernels = Kernels {
-    registers: [Conv2d, Conv2dDx, Conv2dDw],
-    broadcast: [Conv2dBroadcast, Conv2dDxBroadcast, Conv2dDwBroadcast],
-    tiled: [Conv2dTiled, Conv2dDxTiled, Conv2dDwTiled],
-};
-
 impl Kernels {
     /// The kernel of a pass and its tile. `fours`: does the layer's shape come in fours, as the broadcast kernels need it?
     /// Where not, those profiles fall back to the portable kernels.
@@ -50,7 +44,7 @@ mod tests {
     /// A slip in the tables would launch another pass's kernel.
     #[test]
     fn each_pass_has_its_own_kernel_in_every_family() {
-        for (layer, kernels) in [("linear", LINEAR), ("conv2d", CONV2D)] {
+        for (layer, kernels) in [("linear", LINEAR)] {
             for (family, suffix) in
                 [(kernels.registers, ""), (kernels.broadcast, "_broadcast"), (kernels.tiled, "_tiled")]
             {

@@ -9,7 +9,7 @@ dims! {
     /// Dims of `max_pool.wgsl` and of `avg_pool.wgsl`.
     PoolDims {
         h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32, sh: u32, sw: u32, ph: u32, pw: u32,
-        rx: u32, ry: u32, accumulate: u32, x0: u32, dy0: u32, arg0: u32,
+        rx: u32, ry: u32, accumulate: u32, x0: u32, dy0: u32, arg0: u32, planes: u32, shift: u32,
     }
 }
 
@@ -67,9 +67,16 @@ impl Window {
         Ok(())
     }
 
-    /// Grid over the pixels of every plane.
-    pub fn pool_groups(op: &str, planes: usize, pixels: usize, replicas: usize) -> Result<[u32; 3]> {
-        Tile(64, 1).groups(op, pixels, planes, replicas)
+    /// Grid over the pixels of every plane, and what `dims` say of it: small planes share a workgroup.
+    pub fn pool_groups(
+        op: &str,
+        dims: &mut PoolDims,
+        [planes, pixels, replicas]: [usize; 3],
+    ) -> Result<[u32; 3]> {
+        let share = pixels.next_power_of_two().min(64);
+        dims.planes = planes as u32;
+        dims.shift = share.ilog2();
+        Tile(64, 64 / share).groups(op, pixels, planes, replicas)
     }
 
     /// Dims of a pool from `input` to `output` (channels, height, width).

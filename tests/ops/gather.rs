@@ -11,7 +11,7 @@ use rangefinder::{
 const ROWS: usize = 11;
 
 /// Eleven samples with two targets each.
-fn dataset(shape: &[usize], bytes: bool) -> Dataset {
+pub fn dataset(shape: &[usize], bytes: bool) -> Dataset {
     let len = ROWS * shape.iter().product::<usize>();
     let inputs = if bytes {
         Inputs::U8((0..len).map(|i| crate::golden::hash(i, 7) as u8).collect())
@@ -35,21 +35,21 @@ fn row(data: &Dataset, row: usize) -> (Vec<f64>, Vec<f32>) {
 }
 
 /// One step at rate 0 on these rows: its loss.
-fn step_on(session: &mut Session, data: &Dataset, rows: &[u32]) -> f64 {
+pub fn step_on(session: &mut Session, data: &Dataset, rows: &[u32]) -> f64 {
     let schedules = [Schedule::constant(0.0, 1, session.optimizer())];
     let run = Run { schedules: &schedules, order: rows, beta: 0.5, stop: Stop::NotFinite };
     block(session.run(data, &run, Control::default())).unwrap().histories[0].steps[0].loss
 }
 
 /// A shuffled batch with a row twice.
-const BATCH: [u32; 5] = [10, 0, 7, 7, 3];
+pub const BATCH: [u32; 5] = [10, 0, 7, 7, 3];
 
 /// Floats and bytes, under every profile that the device runs.
-fn cases() -> Vec<(Profile, bool)> {
+pub fn cases() -> Vec<(Profile, bool)> {
     gpu().profiles().into_iter().flat_map(|profile| [(profile, false), (profile, true)]).collect()
 }
 
-fn batch(data: &Dataset) -> (Vec<f64>, Vec<f32>) {
+pub fn batch(data: &Dataset) -> (Vec<f64>, Vec<f32>) {
     let rows = BATCH.map(|r| row(data, r as usize));
     (rows.iter().flat_map(|r| r.0.clone()).collect(), rows.iter().flat_map(|r| r.1.clone()).collect())
 }

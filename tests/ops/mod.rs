@@ -18,6 +18,7 @@ mod gather;
 mod linear;
 mod max_pool;
 mod mean_squared_error;
+mod pooling;
 mod reshape;
 
 use crate::common::{

@@ -8,8 +8,8 @@ use crate::common::{
 use crate::determinism::everything;
 use crate::golden::labels;
 use rangefinder::{
-    Adam, Control, Dataset, Error, Graph, History, Loss, Measured, Mode, Optimizer, Options, RangeTest,
-    Report, Run, Schedule, Sequential, Session, Sgd, Stop, StopReason, compile,
+    Adam, Control, Dataset, Error, Graph, GridSearch, HeldOut, History, Loss, Measured, Mode, Optimizer,
+    Options, RangeTest, Report, Run, Schedule, Sequential, Session, Sgd, Stop, StopReason, Vary, compile,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -216,6 +216,28 @@ fn an_evaluation_has_no_micro_batches() {
     let data = data().subset(&(0..100).collect::<Vec<_>>()).unwrap();
     assert_eq!(block(whole.evaluate(&data)).unwrap(), block(parts.evaluate(&data)).unwrap());
     assert_eq!(block(whole.predict(&data, 0)).unwrap(), block(parts.predict(&data, 0)).unwrap());
+}
+
+/// The evaluations stand between steps, not between micro-batches; and the copies of a grid accumulate too.
+#[test]
+fn held_out_losses_and_grids_go_by_steps() {
+    let (train, held_out) = data().split(0.25, 1).unwrap();
+    let test = RangeTest { from: 1e-3, to: 0.1, steps: 12, stop: Stop::NotFinite, ..RangeTest::default() };
+    let find = |options: Options| {
+        let mut session = of(Sgd::momentum(0.9), options);
+        let held_out = HeldOut { data: &held_out, every: 5 };
+        let report = block(test.run_held_out(&mut session, &train, held_out, Control::default())).unwrap();
+        let plain = block(test.run(&mut session, &train)).unwrap();
+        assert_eq!(report.points, plain.points, "the evaluations change nothing");
+        let search = GridSearch { test, vary: Vary::Momentum(vec![0.5, 0.9]) };
+        let grid = block(search.run(&session, &train, None, Control::default())).unwrap();
+        assert_eq!(grid.members[1].report.points, plain.points, "a grid's curve is a sweep's");
+        report.held_out.iter().map(|p| (p.step as f64, p.loss)).unzip::<_, _, Vec<_>, Vec<_>>()
+    };
+    let (whole, parts) = (find(Options::batch(48)), find(Options::batch(12).accumulate(4)));
+    assert_eq!(whole.0, [0.0, 5.0, 10.0]);
+    assert_eq!(parts.0, whole.0);
+    assert_close(&parts.1, &whole.1, 1e-5, "held-out losses");
 }
 
 #[test]

@@ -686,6 +686,7 @@ fn wrong_usage_is_refused_before_anything_runs() {
         "--decay-multipliers: no parameter's name holds `dense`",
     );
     folder.refused("find --rate-multipliers bias=-1", 2, "--rate-multipliers: -1 for `bias`");
+    folder.refused("find --layers --grid momentum", 2, "--grid: shows no layers");
     folder.refused("find --layers --mode frozen", 2, "--layers: frozen has no updates");
     folder.refused("find --layers-csv a.csv --csv a.csv", 2, "--layers-csv: is the same file");
     folder.refused("find --layers-csv none/a.csv", 2, "--layers-csv: there is no folder");

@@ -143,7 +143,7 @@ fn the_first_that_is_not_finite_is_named() {
     let mut session = session(&explosive(), Loss::CrossEntropy, Sgd::plain(), options);
     let mut rates = vec![1e-3; 3];
     rates.extend([1e20; 30]);
-    let History { steps, stopped, layers } = train(&mut session, &digits(), &rates).histories.remove(0);
+    let History { steps, stopped, layers, .. } = train(&mut session, &digits(), &rates).histories.remove(0);
     assert_eq!(stopped, Some((4, StopReason::LossNotFinite)));
     assert_eq!((steps.len(), layers.len()), (5, 5));
     let finite = |n: &Norms| n.gradient.is_finite() && n.weights.is_finite();

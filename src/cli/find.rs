@@ -59,13 +59,12 @@ fn range_tests(args: &args::Sweep, layers: bool) -> Result<Vec<RangeTest>> {
         }
     };
     check_mode(args, &modes)?;
-    let sweeps = |mode: &Mode| matches!(mode, Mode::Sweep | Mode::SameBatch);
-    if layers && !modes.iter().any(sweeps) {
+    if layers && !modes.iter().copied().any(moves) {
         let name = modes.first().map_or("", |mode| mode.name());
         let detail = format!("{name} has no updates one after the other; use sweep or same-batch");
         return Err(Error::argument("layers", detail));
     }
-    let test = |mode| RangeTest { mode, layers: layers && sweeps(&mode), ..test };
+    let test = |mode| RangeTest { mode, layers: layers && moves(mode), ..test };
     Ok(modes.into_iter().map(test).collect())
 }
 
@@ -272,7 +271,7 @@ impl Found<'_> {
     /// The rates of the test, planned.
     pub fn rates(&self) -> Vec<f64> {
         // They were tried before the test ran.
-        grid(self.test.from, self.test.to, self.test.steps, self.test.spacing).unwrap_or_default()
+        finder::grid(self.test.from, self.test.to, self.test.steps, self.test.spacing).unwrap_or_default()
     }
 
     fn write(&self, args: &args::Output) -> Result<()> {

@@ -33,6 +33,9 @@ pub(super) fn search(args: &args::Find, tests: &[RangeTest]) -> Result<Option<(G
     if args.output.curvature {
         return refused("has a curvature for each setting; leave out --curvature, or the grid");
     }
+    if args.output.layers || args.output.layers_csv.is_some() {
+        return refused("shows no layers; leave out --layers, or the grid");
+    }
     let mut names = Vec::new();
     let vary = match grid {
         Grid::Momentum(values) => Vary::Momentum(values.clone()),
@@ -59,7 +62,8 @@ pub(super) fn find(
 ) -> Result<String> {
     if let Vary::Batch(sizes) = &search.vary {
         // One batch is enough to hear that it is too large, before a GPU is looked for.
-        sizes.iter().try_for_each(|&size| batch_order(subject.data.len(), size, 1, 0).map(drop))?;
+        let rows = |size: usize| size.saturating_mul(subject.options.accumulate);
+        sizes.iter().try_for_each(|&size| batch_order(subject.data.len(), rows(size), 1, 0).map(drop))?;
     }
     let every = args.sweep.held_out_every;
     let report = pollster::block_on(measure(search, subject, every, cancelled))?;
@@ -120,8 +124,10 @@ impl Searched<'_> {
             Vary::Optimizer(_) => {}
         }
         parts.extend(options.clip.map(|norm| format!("clipped to {norm}")));
-        if !matches!(self.search.vary, Vary::Batch(_)) {
-            parts.push(format!("batch {}", options.batch));
+        match (&self.search.vary, options.accumulate) {
+            (Vary::Batch(_), 1) => {}
+            (Vary::Batch(_), n) => parts.push(format!("{n} batches a step")),
+            _ => parts.push(self.subject.batch()),
         }
         format!("{}; {} {}", parts.join(", "), self.what(), self.names.join(", "))
     }

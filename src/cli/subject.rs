@@ -68,9 +68,14 @@ impl Subject {
     pub fn title(&self) -> String {
         let (model, data, optimizer) = (self.model_name.to_uppercase(), self.data_name, self.optimizer);
         let clip = self.options.clip.map(|c| format!(", clipped to {c}")).unwrap_or_default();
+        format!("{model} on {data}, {optimizer}{clip}, {}", self.batch())
+    }
+
+    /// "batch 64", or "batch 16 x 4" of several micro-batches a step.
+    pub fn batch(&self) -> String {
         let Options { batch, accumulate, .. } = self.options;
         let times = if accumulate > 1 { format!(" x {accumulate}") } else { String::new() };
-        format!("{model} on {data}, {optimizer}{clip}, batch {batch}{times}")
+        format!("batch {batch}{times}")
     }
 }
 

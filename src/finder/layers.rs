@@ -89,7 +89,7 @@ mod tests {
     }
 
     fn history(layers: Vec<Vec<Norms>>) -> History {
-        History { steps: Vec::new(), stopped: None, layers }
+        History { steps: Vec::new(), stopped: None, held_out: Vec::new(), layers }
     }
 
     #[test]

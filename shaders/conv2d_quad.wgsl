@@ -1,9 +1,9 @@
 // 3 x 3 convolution of stride 1 on conv2d_broadcast's devices: conv2d.wgsl's formulas, by quads of 2 x 2 pixels.
 //   conv2d_quad, conv2d_dx_quad, conv2d_dw_quad
 //   conv2d_pool_quad  the largest of each quad, and which of its corners that is: a max-pool of 2 x 2 behind the activation
-// Needs an even OH and OW, dilation 1, and a padding of 2 at most. A lane holds one quad of 16 channels. A quad's nine taps see
+// Needs an even OH and OW, dilation 1, and a padding of 2 at most. A lane holds two quads of 16 channels. A quad's nine taps see
 // 4 x 4 pixels: their 4 rows are 8 loads for 36 multiply-adds a channel, and nine taps an accumulator stay in registers.
-// Launch: one subgroup a workgroup. conv2d_quad, conv2d_pool_quad, conv2d_dx_quad: x over 8 quads of all images, y over
+// Launch: one subgroup a workgroup. conv2d_quad, conv2d_pool_quad, conv2d_dx_quad: x over 16 quads of all images, y over
 // 16 channels, z the replica; conv2d_dw_quad: x over 8 channels of x, y over 16 of y, z = replica * slices + slice.
 // Edges: quads and channels past the end are computed from clamped loads and not stored: every lane must take part.
 #import state
@@ -60,37 +60,70 @@ fn dy_patch(p: Spots, plane: u32) -> Patch {
 }
 
 // A quad's sum, on by nine taps of one channel.
-fn quad_add(sum: vec4<f32>, a: vec4<f32>, b: vec4<f32>, c: f32, p: Patch) -> vec4<f32> {
-    var v = sum + a.x * vec4<f32>(p.r0.xy, p.r1.xy);
-    v += a.y * vec4<f32>(p.r0.yz, p.r1.yz);
-    v += a.z * vec4<f32>(p.r0.zw, p.r1.zw);
-    v += a.w * vec4<f32>(p.r1.xy, p.r2.xy);
-    v += b.x * vec4<f32>(p.r1.yz, p.r2.yz);
-    v += b.y * vec4<f32>(p.r1.zw, p.r2.zw);
-    v += b.z * vec4<f32>(p.r2.xy, p.r3.xy);
-    v += b.w * vec4<f32>(p.r2.yz, p.r3.yz);
-    v += c * vec4<f32>(p.r2.zw, p.r3.zw);
+fn quad_add(sum: vec4<f32>, t: Taps, p: Patch) -> vec4<f32> {
+    var v = sum + t.a.x * vec4<f32>(p.r0.xy, p.r1.xy);
+    v += t.a.y * vec4<f32>(p.r0.yz, p.r1.yz);
+    v += t.a.z * vec4<f32>(p.r0.zw, p.r1.zw);
+    v += t.a.w * vec4<f32>(p.r1.xy, p.r2.xy);
+    v += t.b.x * vec4<f32>(p.r1.yz, p.r2.yz);
+    v += t.b.y * vec4<f32>(p.r1.zw, p.r2.zw);
+    v += t.b.z * vec4<f32>(p.r2.xy, p.r3.xy);
+    v += t.b.w * vec4<f32>(p.r2.yz, p.r3.yz);
+    v += t.c * vec4<f32>(p.r2.zw, p.r3.zw);
     return v;
 }
 
-// The same for 16 channels: lane l brings the taps of channel l in lo, of channel l + 8 in hi.
-fn quads_add(t: ptr<function, Rows>, lo: Taps, hi: Taps, p: Patch) {
-    (*t).r0 = quad_add((*t).r0, subgroupBroadcast(lo.a, 0u), subgroupBroadcast(lo.b, 0u), subgroupBroadcast(lo.c, 0u), p);
-    (*t).r1 = quad_add((*t).r1, subgroupBroadcast(lo.a, 1u), subgroupBroadcast(lo.b, 1u), subgroupBroadcast(lo.c, 1u), p);
-    (*t).r2 = quad_add((*t).r2, subgroupBroadcast(lo.a, 2u), subgroupBroadcast(lo.b, 2u), subgroupBroadcast(lo.c, 2u), p);
-    (*t).r3 = quad_add((*t).r3, subgroupBroadcast(lo.a, 3u), subgroupBroadcast(lo.b, 3u), subgroupBroadcast(lo.c, 3u), p);
-    (*t).r4 = quad_add((*t).r4, subgroupBroadcast(lo.a, 4u), subgroupBroadcast(lo.b, 4u), subgroupBroadcast(lo.c, 4u), p);
-    (*t).r5 = quad_add((*t).r5, subgroupBroadcast(lo.a, 5u), subgroupBroadcast(lo.b, 5u), subgroupBroadcast(lo.c, 5u), p);
-    (*t).r6 = quad_add((*t).r6, subgroupBroadcast(lo.a, 6u), subgroupBroadcast(lo.b, 6u), subgroupBroadcast(lo.c, 6u), p);
-    (*t).r7 = quad_add((*t).r7, subgroupBroadcast(lo.a, 7u), subgroupBroadcast(lo.b, 7u), subgroupBroadcast(lo.c, 7u), p);
-    (*t).r8 = quad_add((*t).r8, subgroupBroadcast(hi.a, 0u), subgroupBroadcast(hi.b, 0u), subgroupBroadcast(hi.c, 0u), p);
-    (*t).r9 = quad_add((*t).r9, subgroupBroadcast(hi.a, 1u), subgroupBroadcast(hi.b, 1u), subgroupBroadcast(hi.c, 1u), p);
-    (*t).r10 = quad_add((*t).r10, subgroupBroadcast(hi.a, 2u), subgroupBroadcast(hi.b, 2u), subgroupBroadcast(hi.c, 2u), p);
-    (*t).r11 = quad_add((*t).r11, subgroupBroadcast(hi.a, 3u), subgroupBroadcast(hi.b, 3u), subgroupBroadcast(hi.c, 3u), p);
-    (*t).r12 = quad_add((*t).r12, subgroupBroadcast(hi.a, 4u), subgroupBroadcast(hi.b, 4u), subgroupBroadcast(hi.c, 4u), p);
-    (*t).r13 = quad_add((*t).r13, subgroupBroadcast(hi.a, 5u), subgroupBroadcast(hi.b, 5u), subgroupBroadcast(hi.c, 5u), p);
-    (*t).r14 = quad_add((*t).r14, subgroupBroadcast(hi.a, 6u), subgroupBroadcast(hi.b, 6u), subgroupBroadcast(hi.c, 6u), p);
-    (*t).r15 = quad_add((*t).r15, subgroupBroadcast(hi.a, 7u), subgroupBroadcast(hi.b, 7u), subgroupBroadcast(hi.c, 7u), p);
+// The same for 16 channels of two quads: what is broadcast serves both. Lane l brings the taps of channel l in lo, of channel
+// l + 8 in hi, and the patches of its own quads.
+fn pair_add(t: ptr<function, Rows>, u: ptr<function, Rows>, lo: Taps, hi: Taps, a: Patch, b: Patch) {
+    let w0 = Taps(subgroupBroadcast(lo.a, 0u), subgroupBroadcast(lo.b, 0u), subgroupBroadcast(lo.c, 0u));
+    (*t).r0 = quad_add((*t).r0, w0, a);
+    (*u).r0 = quad_add((*u).r0, w0, b);
+    let w1 = Taps(subgroupBroadcast(lo.a, 1u), subgroupBroadcast(lo.b, 1u), subgroupBroadcast(lo.c, 1u));
+    (*t).r1 = quad_add((*t).r1, w1, a);
+    (*u).r1 = quad_add((*u).r1, w1, b);
+    let w2 = Taps(subgroupBroadcast(lo.a, 2u), subgroupBroadcast(lo.b, 2u), subgroupBroadcast(lo.c, 2u));
+    (*t).r2 = quad_add((*t).r2, w2, a);
+    (*u).r2 = quad_add((*u).r2, w2, b);
+    let w3 = Taps(subgroupBroadcast(lo.a, 3u), subgroupBroadcast(lo.b, 3u), subgroupBroadcast(lo.c, 3u));
+    (*t).r3 = quad_add((*t).r3, w3, a);
+    (*u).r3 = quad_add((*u).r3, w3, b);
+    let w4 = Taps(subgroupBroadcast(lo.a, 4u), subgroupBroadcast(lo.b, 4u), subgroupBroadcast(lo.c, 4u));
+    (*t).r4 = quad_add((*t).r4, w4, a);
+    (*u).r4 = quad_add((*u).r4, w4, b);
+    let w5 = Taps(subgroupBroadcast(lo.a, 5u), subgroupBroadcast(lo.b, 5u), subgroupBroadcast(lo.c, 5u));
+    (*t).r5 = quad_add((*t).r5, w5, a);
+    (*u).r5 = quad_add((*u).r5, w5, b);
+    let w6 = Taps(subgroupBroadcast(lo.a, 6u), subgroupBroadcast(lo.b, 6u), subgroupBroadcast(lo.c, 6u));
+    (*t).r6 = quad_add((*t).r6, w6, a);
+    (*u).r6 = quad_add((*u).r6, w6, b);
+    let w7 = Taps(subgroupBroadcast(lo.a, 7u), subgroupBroadcast(lo.b, 7u), subgroupBroadcast(lo.c, 7u));
+    (*t).r7 = quad_add((*t).r7, w7, a);
+    (*u).r7 = quad_add((*u).r7, w7, b);
+    let w8 = Taps(subgroupBroadcast(hi.a, 0u), subgroupBroadcast(hi.b, 0u), subgroupBroadcast(hi.c, 0u));
+    (*t).r8 = quad_add((*t).r8, w8, a);
+    (*u).r8 = quad_add((*u).r8, w8, b);
+    let w9 = Taps(subgroupBroadcast(hi.a, 1u), subgroupBroadcast(hi.b, 1u), subgroupBroadcast(hi.c, 1u));
+    (*t).r9 = quad_add((*t).r9, w9, a);
+    (*u).r9 = quad_add((*u).r9, w9, b);
+    let w10 = Taps(subgroupBroadcast(hi.a, 2u), subgroupBroadcast(hi.b, 2u), subgroupBroadcast(hi.c, 2u));
+    (*t).r10 = quad_add((*t).r10, w10, a);
+    (*u).r10 = quad_add((*u).r10, w10, b);
+    let w11 = Taps(subgroupBroadcast(hi.a, 3u), subgroupBroadcast(hi.b, 3u), subgroupBroadcast(hi.c, 3u));
+    (*t).r11 = quad_add((*t).r11, w11, a);
+    (*u).r11 = quad_add((*u).r11, w11, b);
+    let w12 = Taps(subgroupBroadcast(hi.a, 4u), subgroupBroadcast(hi.b, 4u), subgroupBroadcast(hi.c, 4u));
+    (*t).r12 = quad_add((*t).r12, w12, a);
+    (*u).r12 = quad_add((*u).r12, w12, b);
+    let w13 = Taps(subgroupBroadcast(hi.a, 5u), subgroupBroadcast(hi.b, 5u), subgroupBroadcast(hi.c, 5u));
+    (*t).r13 = quad_add((*t).r13, w13, a);
+    (*u).r13 = quad_add((*u).r13, w13, b);
+    let w14 = Taps(subgroupBroadcast(hi.a, 6u), subgroupBroadcast(hi.b, 6u), subgroupBroadcast(hi.c, 6u));
+    (*t).r14 = quad_add((*t).r14, w14, a);
+    (*u).r14 = quad_add((*u).r14, w14, b);
+    let w15 = Taps(subgroupBroadcast(hi.a, 7u), subgroupBroadcast(hi.b, 7u), subgroupBroadcast(hi.c, 7u));
+    (*t).r15 = quad_add((*t).r15, w15, a);
+    (*u).r15 = quad_add((*u).r15, w15, b);
 }
 
 // A quad of a (B, plane) grid of an even height and width: its image, its place among the image's quads, its upper left pixel.
@@ -108,8 +141,14 @@ fn quad(q: u32, height: u32, width: u32) -> Quad {
     return Quad(q / quads, at, 2u * (at / across), 2u * (at % across));
 }
 
-// Channels row to row + 15 of a quad of y, without the bias.
-fn quad_of_y(r: u32, row: u32, q: Quad, lane: u32) -> Rows {
+// Two quads of 16 channels.
+struct Pair {
+    a: Rows,
+    b: Rows,
+}
+
+// Channels row to row + 15 of two quads of y, without the bias.
+fn pair_of_y(r: u32, row: u32, a: Quad, b: Quad, lane: u32) -> Pair {
     let filter_size = dims.c * 9u;
     let w0 = 4u * dims.w0 + r * dims.rp;
     var w_lo = w0 + min(row + lane, dims.o - 1u) * filter_size;
@@ -117,15 +156,23 @@ fn quad_of_y(r: u32, row: u32, q: Quad, lane: u32) -> Rows {
     let s = scaling(r);
     let channels = dims.c;
     let plane = dims.h * dims.w;
-    let base = source_row(r, q.image, channels * plane);
-    let p = spots(base, i32(q.h) - i32(dims.ph), i32(q.w) - i32(dims.pw), dims.h, dims.w);
+    let spots_a = spots_of_x(r, a);
+    let spots_b = spots_of_x(r, b);
     var t: Rows;
+    var u: Rows;
     for (var c = 0u; c < channels; c++) {
-        quads_add(&t, taps_at(w_lo), taps_at(w_hi), x_patch(s, p, c * plane));
+        let at = c * plane;
+        pair_add(&t, &u, taps_at(w_lo), taps_at(w_hi), x_patch(s, spots_a, at), x_patch(s, spots_b, at));
         w_lo += 9u;
         w_hi += 9u;
     }
-    return t;
+    return Pair(t, u);
+}
+
+// What a quad of y sees of x.
+fn spots_of_x(r: u32, q: Quad) -> Spots {
+    let base = source_row(r, q.image, dims.c * dims.h * dims.w);
+    return spots(base, i32(q.h) - i32(dims.ph), i32(q.w) - i32(dims.pw), dims.h, dims.w);
 }
 
 // The bias of channels first to first + 3.
@@ -136,24 +183,14 @@ fn bias4(r: u32, first: u32) -> vec4<f32> {
     return w4(dims.bias0 + ((r * dims.rp + first) >> 2u));
 }
 
-@compute @workgroup_size(8)
-fn conv2d_quad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let r = wid.z;
-    let row = wid.y * 16u; // o
-    let plane = dims.oh * dims.ow;
-    let count = dims.b * (plane >> 2u);
-    let at = wid.x * 8u + lane;
-    let q = quad(min(at, count - 1u), dims.oh, dims.ow);
-    var t = quad_of_y(r, row, q, lane);
-    if at >= count {
-        return;
-    }
+fn store_quad(t: ptr<function, Rows>, r: u32, row: u32, q: Quad) {
     let width = dims.ow;
+    let plane = dims.oh * width;
     let out = (r * dims.ry + (q.image * dims.o + row) * plane + q.h * width + q.w) >> 1u;
     let rows = min(16u, dims.o - row);
     for (var i = 0u; i < rows; i++) {
         let bias = bias4(r, row + (i & 12u));
-        let v = apply4(rows_row(&t, i) + bitcast<f32>(pick(bitcast<vec4<u32>>(bias), i)));
+        let v = apply4(rows_row(t, i) + bitcast<f32>(pick(bitcast<vec4<u32>>(bias), i)));
         let to = out + i * (plane >> 1u);
         y[to] = v.xy;
         y[to + (width >> 1u)] = v.zw;
@@ -161,22 +198,31 @@ fn conv2d_quad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_
 }
 
 @compute @workgroup_size(8)
-fn conv2d_pool_quad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn conv2d_quad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let r = wid.z;
     let row = wid.y * 16u; // o
-    let quads = (dims.oh * dims.ow) >> 2u;
-    let count = dims.b * quads;
-    let at = wid.x * 8u + lane;
-    let q = quad(min(at, count - 1u), dims.oh, dims.ow);
-    var t = quad_of_y(r, row, q, lane);
-    if at >= count {
-        return;
+    let count = dims.b * ((dims.oh * dims.ow) >> 2u);
+    let at = wid.x * 16u + lane;
+    let a = quad(min(at, count - 1u), dims.oh, dims.ow);
+    let b = quad(min(at + 8u, count - 1u), dims.oh, dims.ow);
+    let pair = pair_of_y(r, row, a, b, lane);
+    var t = pair.a;
+    var u = pair.b;
+    if at < count {
+        store_quad(&t, r, row, a);
     }
+    if at + 8u < count {
+        store_quad(&u, r, row, b);
+    }
+}
+
+fn store_pooled(t: ptr<function, Rows>, r: u32, row: u32, q: Quad) {
+    let quads = (dims.oh * dims.ow) >> 2u;
     let channels = dims.o;
     var to = r * dims.ry + (q.image * channels + row) * quads + q.at;
     var to_arg = r * dims.ra + (q.image * ((channels + 3u) >> 2u) + (row >> 2u)) * quads + q.at;
     for (var o = row; o < min(row + 16u, channels); o += 4u) {
-        let m = transpose(rows_four(&t, (o - row) >> 2u)); // a column a pixel
+        let m = transpose(rows_four(t, (o - row) >> 2u)); // a column a pixel
         let bias = bias4(r, o);
         let best = winners(apply4(m[0] + bias), apply4(m[1] + bias), apply4(m[2] + bias), apply4(m[3] + bias));
         pooled[to] = best.value.x;
@@ -195,45 +241,46 @@ fn conv2d_pool_quad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invoca
     }
 }
 
+@compute @workgroup_size(8)
+fn conv2d_pool_quad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let r = wid.z;
+    let row = wid.y * 16u; // o
+    let count = dims.b * ((dims.oh * dims.ow) >> 2u);
+    let at = wid.x * 16u + lane;
+    let a = quad(min(at, count - 1u), dims.oh, dims.ow);
+    let b = quad(min(at + 8u, count - 1u), dims.oh, dims.ow);
+    let pair = pair_of_y(r, row, a, b, lane);
+    var t = pair.a;
+    var u = pair.b;
+    if at < count {
+        store_pooled(&t, r, row, a);
+    }
+    if at + 8u < count {
+        store_pooled(&u, r, row, b);
+    }
+}
+
 // Two elements of x, as the slope wants them: from element i on, an even one.
 fn x_pair(i: u32) -> vec2<f32> {
     let v = bitcast<vec4<f32>>(x4(i >> 2u));
     return select(v.xy, v.zw, (i & 2u) == 2u);
 }
 
-@compute @workgroup_size(8)
-fn conv2d_dx_quad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let r = wid.z;
-    let row = wid.y * 16u; // c
-    let plane = dims.h * dims.w;
-    let count = dims.b * (plane >> 2u);
-    let at = wid.x * 8u + lane;
-    let q = quad(min(at, count - 1u), dims.h, dims.w);
-    let filter_size = dims.c * 9u;
-    let w0 = 4u * dims.w0 + r * dims.rp;
-    var w_lo = w0 + min(row + lane, dims.c - 1u) * 9u;
-    var w_hi = w0 + min(row + 8u + lane, dims.c - 1u) * 9u;
-    let channels = dims.o;
-    let plane_y = dims.oh * dims.ow;
-    let base = 4u * dims.dy0 + r * dims.ry + q.image * channels * plane_y;
-    // The last tap comes first: it saw the pixel from the upper left.
-    let p = spots(base, i32(q.h + dims.ph) - 2, i32(q.w + dims.pw) - 2, dims.oh, dims.ow);
-    var t: Rows;
-    for (var o = 0u; o < channels; o++) {
-        quads_add(&t, reversed(taps_at(w_lo)), reversed(taps_at(w_hi)), dy_patch(p, o * plane_y));
-        w_lo += filter_size;
-        w_hi += filter_size;
-    }
-    if at >= count {
-        return;
-    }
+// What a quad of dx sees of dy. The last tap comes first: it saw the quad from the upper left.
+fn spots_of_dy(r: u32, q: Quad) -> Spots {
+    let base = 4u * dims.dy0 + r * dims.ry + q.image * dims.o * dims.oh * dims.ow;
+    return spots(base, i32(q.h + dims.ph) - 2, i32(q.w + dims.pw) - 2, dims.oh, dims.ow);
+}
+
+fn store_dx(t: ptr<function, Rows>, r: u32, row: u32, q: Quad) {
     let width = dims.w;
+    let plane = dims.h * width;
     let out = r * dims.rx + (q.image * dims.c + row) * plane + q.h * width + q.w;
     let rows = min(16u, dims.c - row);
     let x0 = 4u * dims.x0;
     let accumulate = dims.accumulate == 1u;
     for (var i = 0u; i < rows; i++) {
-        var v = rows_row(&t, i);
+        var v = rows_row(t, i);
         let upper = out + i * plane;
         let lower = upper + width;
         if ACT != 0u {
@@ -244,6 +291,40 @@ fn conv2d_dx_quad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocati
         }
         dx[upper >> 1u] = v.xy;
         dx[lower >> 1u] = v.zw;
+    }
+}
+
+@compute @workgroup_size(8)
+fn conv2d_dx_quad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let r = wid.z;
+    let row = wid.y * 16u; // c
+    let count = dims.b * ((dims.h * dims.w) >> 2u);
+    let at = wid.x * 16u + lane;
+    let a = quad(min(at, count - 1u), dims.h, dims.w);
+    let b = quad(min(at + 8u, count - 1u), dims.h, dims.w);
+    let filter_size = dims.c * 9u;
+    let w0 = 4u * dims.w0 + r * dims.rp;
+    var w_lo = w0 + min(row + lane, dims.c - 1u) * 9u;
+    var w_hi = w0 + min(row + 8u + lane, dims.c - 1u) * 9u;
+    let channels = dims.o;
+    let plane = dims.oh * dims.ow;
+    let spots_a = spots_of_dy(r, a);
+    let spots_b = spots_of_dy(r, b);
+    var t: Rows;
+    var u: Rows;
+    for (var o = 0u; o < channels; o++) {
+        let from_plane = o * plane;
+        let lo = reversed(taps_at(w_lo));
+        let hi = reversed(taps_at(w_hi));
+        pair_add(&t, &u, lo, hi, dy_patch(spots_a, from_plane), dy_patch(spots_b, from_plane));
+        w_lo += filter_size;
+        w_hi += filter_size;
+    }
+    if at < count {
+        store_dx(&t, r, row, a);
+    }
+    if at + 8u < count {
+        store_dx(&u, r, row, b);
     }
 }
 

@@ -88,6 +88,11 @@ kernels! {
     Conv2dGrouped "conv2d_grouped" "conv2d_grouped" [3 "x" Load, 4 "w" Load, 6 "y" Write]
     Conv2dDxGrouped "conv2d_dx_grouped" "conv2d_grouped" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
     Conv2dDwGrouped "conv2d_dw_grouped" "conv2d_grouped" [3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
+    Conv2dPointwise "conv2d_pointwise" "conv2d_pointwise" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write]
+    Conv2dDxPointwise "conv2d_dx_pointwise" "conv2d_pointwise" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
+    Conv2dDwPointwise "conv2d_dw_pointwise" "conv2d_pointwise" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
     Unpool "unpool" "unpool" [7 "dy" Load, 12 "argmax" Load, 8 "dx" Write]
     MaxPool "max_pool" "max_pool" [3 "x" Load, 1 "y" Write, 2 "arg" Write]
     MaxPoolDx "max_pool_dx" "max_pool" [3 "x" Load, 7 "dy" Load, 5 "argmax" Load, 8 "dx" Write]
@@ -195,7 +200,8 @@ mod tests {
 
     /// The optional capabilities that a kernel is allowed.
     fn allowed(file: &str) -> Capabilities {
-        let lanes = ["_broadcast", "_quad", "_stem"].iter().any(|family| file.ends_with(family));
+        let lanes =
+            ["_broadcast", "_quad", "_stem", "_pointwise"].iter().any(|family| file.ends_with(family));
         if lanes { Capabilities::SUBGROUP } else { Capabilities::empty() }
     }
 

@@ -31,7 +31,7 @@ const SHARED: &[(&str, &str)] = files!("shared/":
 
 /// Every op's file.
 pub(crate) const FILES: &[(&str, &str)] = files!("":
-    "accumulate", "activation", "add", "avg_pool", "batch_norm", "conv2d", "conv2d_broadcast", "conv2d_grouped", "conv2d_quad", "conv2d_stem", "conv2d_tiled", "cross_entropy", "dropout",
+    "accumulate", "activation", "add", "avg_pool", "batch_norm", "conv2d", "conv2d_broadcast", "conv2d_grouped", "conv2d_pointwise", "conv2d_quad", "conv2d_stem", "conv2d_tiled", "cross_entropy", "dropout",
     "gather", "layers", "linear", "linear_broadcast", "linear_tiled", "max_pool", "mean_squared_error", "tick", "unpool", "update");
 
 type File = (&'static str, &'static str);

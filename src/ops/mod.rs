@@ -371,6 +371,7 @@ pub(crate) fn dims_of_every_file() -> Vec<(&'static str, &'static [&'static str]
         ("conv2d", conv2d::Dims::FIELDS),
         ("conv2d_broadcast", conv2d::Dims::FIELDS),
         ("conv2d_grouped", conv2d::Dims::FIELDS),
+        ("conv2d_pointwise", conv2d::Dims::FIELDS),
         ("conv2d_quad", conv2d::Dims::FIELDS),
         ("conv2d_stem", conv2d::Dims::FIELDS),
         ("conv2d_tiled", conv2d::Dims::FIELDS),

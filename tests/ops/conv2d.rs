@@ -257,3 +257,13 @@ fn groups_divide_the_channels() {
         );
     }
 }
+
+/// One tap: a matrix product over channels. In fours and not, past the 16 x 32 tiles.
+#[test]
+fn pointwise() {
+    check(plain(3, [8, 2, 6], 20, [1, 1]));
+    check(plain(1, [36, 4, 5], 4, [1, 1]));
+    check_with(plain(5, [4, 2, 2], 8, [1, 1]), false);
+    check(plain(2, [6, 2, 2], 8, [1, 1]));
+    check(reference::conv2d::Conv2d { padding: [1, 1], ..plain(2, [4, 2, 2], 8, [1, 1]) });
+}

@@ -27,6 +27,8 @@ pub(super) enum Family {
     Quad,
     /// The same with so few input channels that the weight gradient is shared out by pixels.
     Stem,
+    /// 16 x 32 outputs to a subgroup of 8 lanes where there is one tap: channels and planes in fours.
+    Pointwise,
     /// 32 x 32 outputs through workgroup memory: any shape.
     Tiled,
     /// Each output by itself: for channels in groups, where few products share an operand.
@@ -42,11 +44,14 @@ impl Family {
         let small_window = conv.kernel == [3; 2] && conv.stride == [1; 2] && conv.dilation == [1; 2];
         let quads = small_window && conv.padding.iter().all(|&p| p <= 2) && even(output);
         let fours = [input, output].iter().all(|shape| (shape[1] * shape[2]).is_multiple_of(4));
+        let one_tap = conv.kernel == [1; 2] && conv.stride == [1; 2] && conv.padding == [0; 2];
+        let pointwise = one_tap && fours && [input, output].iter().all(|shape| shape[0].is_multiple_of(4));
         match profile {
             _ if conv.groups > 1 => Self::Grouped,
             Profile::Tiled => Self::Tiled,
             Profile::Broadcast | Profile::Mirrored if quads && input[0] <= FEW_CHANNELS => Self::Stem,
             Profile::Broadcast | Profile::Mirrored if quads => Self::Quad,
+            Profile::Broadcast | Profile::Mirrored if pointwise => Self::Pointwise,
             Profile::Broadcast | Profile::Mirrored if fours => Self::Broadcast,
             Profile::Portable | Profile::Broadcast | Profile::Mirrored => Self::Registers,
         }
@@ -74,13 +79,15 @@ impl Family {
             (Self::Tiled, InputGradient) => Kernel::Conv2dDxTiled,
             (Self::Tiled, WeightGradient) => Kernel::Conv2dDwTiled,
             (Self::Tiled, PooledWeightGradient) => Kernel::Conv2dDwPoolTiled,
+            (Self::Pointwise, Forward) => Kernel::Conv2dPointwise,
+            (Self::Pointwise, InputGradient) => Kernel::Conv2dDxPointwise,
+            (Self::Pointwise, WeightGradient) => Kernel::Conv2dDwPointwise,
             (Self::Grouped, Forward) => Kernel::Conv2dGrouped,
             (Self::Grouped, InputGradient) => Kernel::Conv2dDxGrouped,
             (Self::Grouped, WeightGradient) => Kernel::Conv2dDwGrouped,
-            (Self::Broadcast | Self::Grouped, PooledForward) => return None,
-            (Self::Registers | Self::Broadcast | Self::Quad | Self::Grouped, PooledWeightGradient) => {
-                return None;
-            }
+            (Self::Broadcast | Self::Pointwise | Self::Grouped, PooledForward) => return None,
+            (Self::Registers | Self::Broadcast | Self::Quad, PooledWeightGradient) => return None,
+            (Self::Pointwise | Self::Grouped, PooledWeightGradient) => return None,
         })
     }
 
@@ -94,7 +101,8 @@ impl Family {
             Self::Stem if weights => Tile(9, 16),
             Self::Grouped if weights => Tile(1, 1),
             Self::Grouped => Tile(64, 1), // pixels of one plane, by planes
-            Self::Broadcast | Self::Quad | Self::Stem => Tile::BROADCAST,
+            Self::Quad | Self::Stem => Tile(16 * 4, 16),
+            Self::Broadcast | Self::Pointwise => Tile::BROADCAST,
         }
     }
 
@@ -122,8 +130,15 @@ pub(super) fn even(shape: &[usize]) -> bool {
 mod tests {
     use super::*;
 
-    const FAMILIES: [Family; 6] =
-        [Family::Registers, Family::Broadcast, Family::Quad, Family::Stem, Family::Tiled, Family::Grouped];
+    const FAMILIES: [Family; 7] = [
+        Family::Registers,
+        Family::Broadcast,
+        Family::Quad,
+        Family::Stem,
+        Family::Pointwise,
+        Family::Tiled,
+        Family::Grouped,
+    ];
 
     /// A slip in the table would launch another pass's kernel.
     #[test]
@@ -134,6 +149,7 @@ mod tests {
                 Family::Broadcast => "_broadcast",
                 Family::Quad | Family::Stem => "_quad",
                 Family::Tiled => "_tiled",
+                Family::Pointwise => "_pointwise",
                 Family::Grouped => "_grouped",
             };
             for (pass, stem) in [
@@ -169,6 +185,8 @@ mod tests {
         assert_eq!(family(same.clone(), Profile::Mirrored, [32, 7, 7]), Family::Registers);
         assert_eq!(family(same.clone().stride(2), Profile::Broadcast, [32, 16, 16]), Family::Broadcast);
         assert_eq!(family(Conv2d::new(8, 5), Profile::Mirrored, [32, 14, 14]), Family::Broadcast);
+        assert_eq!(family(Conv2d::new(8, 1), Profile::Mirrored, [32, 14, 14]), Family::Pointwise);
+        assert_eq!(family(Conv2d::new(8, 1), Profile::Mirrored, [3, 14, 14]), Family::Broadcast);
         assert_eq!(family(same.clone(), Profile::Portable, [32, 14, 14]), Family::Registers);
         assert_eq!(family(same.clone(), Profile::Tiled, [32, 7, 7]), Family::Tiled);
         assert_eq!(family(same.groups(8), Profile::Tiled, [8, 7, 7]), Family::Grouped);

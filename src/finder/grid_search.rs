@@ -281,29 +281,43 @@ fn choice(vary: &Vary, members: &[Member]) -> Option<Choice> {
     };
     let standings: Vec<Standing> = members.iter().enumerate().filter_map(standing).collect();
     let (chosen, best) = chosen(vary, &standings)?;
+    let names: Vec<&str> = members.iter().map(|m| m.name.as_str()).collect();
     let what = if held_out { "held-out loss" } else { "smoothed loss" };
+    Some(Choice { member: chosen.member, reason: reason(vary, &names, what, &standings, chosen, best) })
+}
+
+fn reason(
+    vary: &Vary,
+    names: &[&str],
+    what: &str,
+    standings: &[Standing],
+    chosen: Standing,
+    best: Standing,
+) -> String {
     let low = if chosen.member == best.member {
         format!("its {what} gets lowest, to {:.3}", chosen.loss)
     } else {
-        let name = &members[best.member].name;
-        format!(
-            "its {what} gets to {:.3}, about as low as the lowest, {:.3} at {name}",
-            chosen.loss, best.loss
-        )
+        let (loss, lowest, name) = (chosen.loss, best.loss, names[best.member]);
+        format!("its {what} gets to {loss:.3}, about as low as the lowest, {lowest:.3} at {name}")
     };
-    let near = |s: &&Standing| s.member != best.member && s.loss <= enough(&best);
-    let near: Vec<&str> = standings.iter().filter(near).map(|s| members[s.member].name.as_str()).collect();
-    let reason = match (vary, chosen.largest) {
-        (Vary::Optimizer(_), _) if near.is_empty() => low,
-        (Vary::Optimizer(_), _) => format!("{low}; that of {} about as low", near.join(" and ")),
-        (_, rate) if rate.is_finite() => {
-            format!(
-                "{low}; of those as low it can be swept to the largest rate, {rate:.2e}, before it diverges"
-            )
+    let as_low = |s: &&Standing| s.member != chosen.member && s.loss <= enough(&best);
+    let rivals: Vec<&Standing> = standings.iter().filter(as_low).collect();
+    let as_far = |s: &&Standing| s.largest * SAME_RATE >= chosen.largest;
+    let far = match chosen.largest {
+        rate if rate.is_finite() => format!("to {rate:.2e}"),
+        _ => "to the end of the range".to_string(),
+    };
+    match vary {
+        _ if rivals.is_empty() => format!("{low}, and no other's about as low"),
+        Vary::Optimizer(_) => {
+            let near: Vec<&str> = rivals.iter().map(|s| names[s.member]).collect();
+            format!("{low}; that of {} about as low", near.join(" and "))
         }
-        _ => format!("{low}, and it does not diverge at any rate of the range"),
-    };
-    Some(Choice { member: chosen.member, reason })
+        _ if rivals.iter().any(as_far) => {
+            format!("{low}; of those as low it is the largest that can be swept about as far as any, {far}")
+        }
+        _ => format!("{low}; of those as low it can be swept furthest, {far}"),
+    }
 }
 
 /// The loss that counts as about as low as the best.
@@ -356,6 +370,27 @@ mod tests {
             pick(&decays, &[(0.2, f64::INFINITY), (0.2, f64::INFINITY), (0.2, 5.0), (0.2, 5.0)]),
             (1, 0)
         );
+    }
+
+    #[test]
+    fn the_reason_says_what_decided() {
+        let says = |vary: &Vary, rows: &[(f64, f64)], names: &[&str], said: &str| {
+            let standings = standings(rows);
+            let (chosen, best) = chosen(vary, &standings).expect("there are curves");
+            assert_eq!(reason(vary, names, "loss", &standings, chosen, best), said);
+        };
+        let decays = Vary::WeightDecay(vec![0.0, 1e-3]);
+        let names = &["0", "1e-3"];
+        let low = "its loss gets to 0.250, about as low as the lowest, 0.200 at 0; of those as low it";
+        says(&decays, &[(0.2, 0.1), (0.25, 1.0)], names, &format!("{low} can be swept furthest, to 1.00e0"));
+        let (far, same) = ("is the largest that can be swept about as far as any, to", f64::INFINITY);
+        says(&decays, &[(0.2, 1.1), (0.25, 1.0)], names, &format!("{low} {far} 1.00e0"));
+        says(&decays, &[(0.2, same), (0.25, same)], names, &format!("{low} {far} the end of the range"));
+        let alone = "its loss gets lowest, to 0.200, and no other's about as low";
+        says(&decays, &[(0.2, 0.1), (1.0, 1.0)], names, alone);
+        let optimizers = Vary::Optimizer(vec![Sgd::plain().into(), Adam::default().into()]);
+        let near = "its loss gets lowest, to 0.200; that of SGD about as low";
+        says(&optimizers, &[(0.21, 1.0), (0.2, 0.1)], &["SGD", "Adam"], near);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A grid for a person: a row for each setting, and which one to take.
 
-use super::{cut, entry, restored};
+use super::{cut, entry, groups, restored};
 use crate::cli::grid::Searched;
 use crate::cli::plot::short;
 use crate::cli::terminal::{Screen, wrapped};
@@ -48,6 +48,7 @@ pub(in crate::cli) fn grid(found: &Searched, hashes: bool, screen: &Screen) -> S
     let refused = found.members().filter_map(|(n, m)| Some((n, m.report.suggestion.as_ref().err()?)));
     let reasons: String = refused.map(|(name, refusal)| entry(name, &refusal.reason, screen)).collect();
     text += &if reasons.is_empty() { reasons } else { format!("\n{reasons}") };
+    text += &groups(&found.subject.model, screen);
     text += "\n";
     text += &match &found.report.choice {
         Some(choice) => {

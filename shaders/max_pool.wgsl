@@ -2,8 +2,9 @@
 //   max_pool     y[b,c,oh,ow] = max over the window of x;  arg[b,c,oh,ow] = its place h * W + w in the plane
 //   max_pool_dx  dx[b,c,h,w] (+)= act'(x) * sum of dy over the windows whose maximum stands at (h, w)
 // Launch: one invocation an element of a plane of y (max_pool) or of dx, 64 to a workgroup in x; y the plane, image by
-// image, or a workgroup's share of small ones; z the replica. The gradient gathers, so overlapping windows need no atomics; max_pool_dx_disjoint, for windows that
-// do not overlap and no padding, has one invocation an element of y write its window, and the last ones what is left over.
+// image, or a workgroup's share of small ones; z the replica. The gradient gathers, so overlapping windows need no atomics;
+// max_pool_dx_disjoint, for windows that do not overlap and no padding, has one invocation an element of y write its window, and
+// the last ones what is left over.
 #import activation
 #import pick
 #import pool_dims
@@ -12,7 +13,8 @@
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;   // (B, C, OH, OW)
 @group(0) @binding(2) var<storage, read_write> arg: array<u32>; // (B, C, OH, OW)
 @group(0) @binding(8) var<storage, read_write> dx: array<f32>;  // (B, C, H, W)
-// 3 x (B, C, H, W), 5 argmax, which is arg read back, 7 dy (B, C, OH, OW): by at
+// 3 x (B, C, H, W), in max_pool_dx_disjoint y, which is x where the maximum stood, 5 argmax, which is arg read back, 7 dy
+// (B, C, OH, OW): by at
 #import at
 
 @compute @workgroup_size(64)
@@ -95,7 +97,7 @@ fn max_pool_dx_disjoint(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_in
     let winner = argmax_at(dims.arg0 + e);
     var v = dy_at(dims.dy0 + e);
     if ACT != 0u {
-        v *= slope_at(x_at(dims.x0 + plane + winner));
+        v *= slope_at(x_at(dims.x0 + e));
     }
     if dims.accumulate == 1u {
         dx[plane + winner] += v;

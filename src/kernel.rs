@@ -104,10 +104,10 @@ kernels! {
     Add "add" "add" [1 "a" Read, 2 "b" Read, 3 "y" Write]
     AddDx "add_dx" "add" [4 "x" Read, 5 "dy" Read, 6 "dx" Write]
     BatchNorm "batch_norm" "batch_norm" [
-        1 "state" Uniform, 2 "x" Read, 3 "gamma" Read, 4 "beta" Read, 5 "y" Write, 6 "saved" Write, 7 "running" Write]
-    BatchNormEval "batch_norm_eval" "batch_norm" [2 "x" Read, 3 "gamma" Read, 4 "beta" Read, 5 "y" Write, 8 "stats" Read]
+        1 "state" Uniform, 3 "x" Load, 2 "gamma" Read, 8 "beta" Read, 6 "y" Write, 9 "saved" Write, 10 "running" Write]
+    BatchNormEval "batch_norm_eval" "batch_norm" [3 "x" Load, 2 "gamma" Read, 8 "beta" Read, 6 "y" Write, 11 "stats" Read]
     BatchNormDx "batch_norm_dx" "batch_norm" [
-        2 "x" Read, 3 "gamma" Read, 8 "stats" Read, 9 "dy" Read, 10 "dx" Write, 11 "dgamma" Write, 12 "dbeta" Write]
+        3 "x" Load, 2 "gamma" Read, 11 "stats" Read, 7 "dy" Load, 12 "dx" Write, 13 "dgamma" Write, 14 "dbeta" Write]
     Dropout "dropout" "dropout" [1 "state" Uniform, 2 "x" Read, 3 "y" Write]
     DropoutDx "dropout_dx" "dropout" [1 "state" Uniform, 2 "x" Read, 4 "dy" Read, 5 "dx" Write]
     Gather "gather" "gather" [1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "y" Write]

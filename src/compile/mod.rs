@@ -266,8 +266,9 @@ impl<'a> Compiler<'a> {
             let adopted = self.adopt(n, dy, &mut grads);
             let dx = self.destinations(n, adopted, &mut grads);
             let op = self.graph.nodes[n].op.clone();
+            let Some(Value::Tensor(y)) = self.values[n] else { unreachable!("what launches makes a tensor") };
             let saved = self.saved[n];
-            self.layer(n, |cx, layer| op.backward(cx, layer, &Backward { dy, saved, dx: &dx }))?;
+            self.layer(n, |cx, layer| op.backward(cx, layer, &Backward { dy, y, saved, dx: &dx }))?;
         }
         Ok(())
     }

@@ -1,10 +1,12 @@
 //! Batch normalisation (Ioffe & Szegedy, arXiv:1502.03167), after a linear layer (1-D) or a convolution (2-D).
 
+use super::window::base;
 use super::{Backward, Fill, Forward, Layer, ParamSpec, dims_text};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::layout::dims;
 use crate::plan::{Call, Emit, Operand, Value, check_turns, flat_groups};
+use std::mem::offset_of;
 
 /// Batch normalisation over the batch and all positions of each channel.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +26,7 @@ impl Default for BatchNorm {
 dims! {
     Dims {
         b: u32, c: u32, s: u32, eps: f32, momentum: f32, rx: u32, rs: u32, rp: u32, rb: u32, rdg: u32, rdb: u32,
-        accumulate: u32,
+        accumulate: u32, shift: u32, x0: u32, dy0: u32,
     }
 }
 
@@ -54,13 +56,16 @@ impl BatchNorm {
             rx: cx.stride(layer.inputs[0]),
             rp: cx.param_stride(),
             rb: cx.buffers.stride as u32,
+            shift: share(layer).ilog2(),
             ..Dims::default()
         }
     }
 
     /// Each of a workgroup's 64 invocations walks its share of a channel this often, the tree included.
     fn check(&self, cx: &Emit, layer: &Layer<'_>) -> Result<()> {
-        check_turns("batch_norm", 3 * (cx.batch * layer.len() / layer.shape[0]).div_ceil(64) as u64 + 24)
+        let positions = layer.len() / layer.shape[0];
+        let images = cx.batch.div_ceil(64 / share(layer));
+        check_turns("batch_norm", 3 * (images * (1 + positions.div_ceil(share(layer)))) as u64 + 24)
     }
 
     pub(super) fn forward(&self, cx: &mut Emit, layer: &Layer<'_>) -> Result<Forward> {
@@ -74,7 +79,7 @@ impl BatchNorm {
             act: layer.act_code(),
             dims: self.dims(cx, layer).words(),
             operands: vec![x.into(), gamma, beta, Operand::Tensor(y), running],
-            bases: vec![],
+            bases: vec![base(offset_of!(Dims, x0), 0)],
             groups: flat_groups("batch_norm", count, cx.replicas)?,
             note: layer.note(),
             flops: 4 * count as u64,
@@ -85,6 +90,7 @@ impl BatchNorm {
         }
         let saved = cx.tensor(2 * layer.shape[0]);
         call.kernel = Kernel::BatchNorm;
+        call.bases = vec![base(offset_of!(Dims, x0), 1)];
         call.dims = Dims { rs: cx.stride(Value::Tensor(saved)), ..self.dims(cx, layer) }.words();
         call.operands =
             vec![Operand::State, x.into(), gamma, beta, Operand::Tensor(y), Operand::Tensor(saved), running];
@@ -118,11 +124,16 @@ impl BatchNorm {
                 Operand::Grad(layer.params[0]),
                 Operand::Grad(layer.params[1]),
             ],
-            bases: vec![],
+            bases: vec![base(offset_of!(Dims, x0), 0), base(offset_of!(Dims, dy0), 3)],
             groups: [layer.shape[0] as u32, 1, cx.replicas as u32],
             note: grad.note(layer.label),
             flops: 10 * (cx.batch * layer.len()) as u64,
         });
         Ok(())
     }
+}
+
+/// Invocations of a channel's workgroup that share an image: the others walk further images at the same time.
+fn share(layer: &Layer<'_>) -> usize {
+    (layer.len() / layer.shape[0]).next_power_of_two().min(64)
 }

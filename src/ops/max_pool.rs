@@ -89,9 +89,10 @@ impl MaxPool {
         let Some(grad) = io.dx[0] else { return Ok(()) };
         let Some(saved) = io.saved else { unreachable!("max_pool saves where each maximum stood") };
         let [c, h, w] = image("max_pool", layer.input_shapes[0])?;
-        let (kernel, pixels) = match self.disjoint() {
-            true => (Kernel::MaxPoolDxDisjoint, layer.shape[1] * layer.shape[2]),
-            false => (Kernel::MaxPoolDx, h * w),
+        // What the slope is taken at: where windows are disjoint, the maximum itself, a fraction of x.
+        let (kernel, pixels, x) = match self.disjoint() {
+            true => (Kernel::MaxPoolDxDisjoint, layer.shape[1] * layer.shape[2], Operand::Tensor(io.y)),
+            false => (Kernel::MaxPoolDx, h * w, layer.inputs[0].into()),
         };
         let mut dims = PoolDims {
             accumulate: u32::from(grad.accumulate),
@@ -102,12 +103,7 @@ impl MaxPool {
             kernel,
             act: grad.act_code(),
             dims: dims.words(),
-            operands: vec![
-                layer.inputs[0].into(),
-                Operand::Tensor(io.dy),
-                Operand::Tensor(saved),
-                Operand::Tensor(grad.tensor),
-            ],
+            operands: vec![x, Operand::Tensor(io.dy), Operand::Tensor(saved), Operand::Tensor(grad.tensor)],
             bases: [
                 (offset_of!(PoolDims, x0), 0),
                 (offset_of!(PoolDims, dy0), 1),

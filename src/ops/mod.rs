@@ -183,6 +183,8 @@ impl Grad {
 /// What a backward pass has to go on.
 pub(crate) struct Backward<'a> {
     pub dy: TensorId,
+    /// What the forward pass made.
+    pub y: TensorId,
     pub saved: Option<TensorId>,
     /// For each input, where its gradient goes; `None` where nobody needs it.
     pub dx: &'a [Option<Grad>],

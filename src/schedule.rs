@@ -58,6 +58,12 @@ impl Schedule {
         schedule
     }
 
+    /// From `max_lr` to 0 along half a cosine (Loshchilov & Hutter, arXiv:1608.03983, without restarts).
+    pub fn cosine(max_lr: f64, steps: usize, optimizer: &Optimizer) -> Self {
+        let rate = |i: usize| cosine(max_lr, 0.0, i as f64 / steps as f64);
+        Self::rates((0..steps).map(rate).collect(), optimizer)
+    }
+
     /// Updates in the run.
     pub fn steps(&self) -> usize {
         self.lr.len()

@@ -28,6 +28,9 @@ export class RangefinderError extends Error {
 
 /** What the wasm threw, as an error of ours; what a page's own callback threw stays what it is. */
 function ours(thrown) {
+  if (thrown instanceof Error && /null pointer passed to rust|ownership of Rust value/.test(thrown.message)) {
+    return new RangefinderError("an object was used after its free(), or freed while in use", "freed");
+  }
   if (thrown instanceof WebAssembly.RuntimeError) {
     return new RangefinderError(`internal error: ${thrown.message}; the console says where`, "internal", "reload the page");
   }
@@ -77,7 +80,9 @@ export class Gpu {
       const advice = "turn on hardware acceleration in the browser's settings, or update the graphics driver";
       throw new RangefinderError("the browser offers no GPU", "no-adapter", advice);
     }
-    const inner = await calling(() => wasm.Gpu.open(powerPreference === "low-power"));
+    const inner = await calling(() => wasm.Gpu.open(powerPreference === "low-power")).catch((error) => {
+      throw error.code === "no-adapter" ? new RangefinderError(error.message, "no-device", "close other tabs that use the GPU") : error;
+    });
     return new Gpu(inner, describe(adapter.info, inner.software()));
   }
 
@@ -191,6 +196,8 @@ export class Model {
   #heldOut;
   #parts = [];
   #busy = "";
+  /** A job that was aborted, until it has ended. */
+  #aborted;
   #freed = false;
 
   static async create({ gpu, data, heldOut, model, ...options }) {
@@ -219,8 +226,9 @@ export class Model {
     return this.#inner.steps();
   }
 
-  /** One job at a time: two would train the same weights. */
+  /** One job at a time: two would train the same weights. One that was aborted is waited for, until the model is restored. */
   async #alone(name, job) {
+    while (this.#aborted) await this.#aborted;
     if (this.#freed) throw new RangefinderError("the model was freed", "freed");
     if (this.#busy) {
       const message = `${name}: ${this.#busy} still runs on this model`;
@@ -235,33 +243,46 @@ export class Model {
     }
   }
 
-  /** A job that an AbortSignal ends. */
-  async #abortable(name, signal, job) {
+  /**
+   * A job that an AbortSignal ends. The promise rejects at once; what is under way on the GPU ends behind it, and the next job
+   * waits for that.
+   */
+  async #abortable(name, signal, onProgress, job) {
     signal?.throwIfAborted();
-    return this.#alone(name, async () => {
-      const cancel = new wasm.Cancel();
-      const abort = () => cancel.cancel();
-      signal?.addEventListener("abort", abort);
-      try {
-        return await job(cancel);
-      } catch (thrown) {
-        throw thrown?.code === "cancelled" && signal?.aborted ? signal.reason : thrown;
-      } finally {
-        signal?.removeEventListener("abort", abort);
-        cancel.free();
-      }
+    const cancel = new wasm.Cancel();
+    let abort;
+    const aborted = new Promise((_, reject) => {
+      abort = () => {
+        cancel.cancel();
+        reject(signal.reason);
+      };
     });
+    signal?.addEventListener("abort", abort);
+    const listener = onProgress && ((progress) => { if (!signal?.aborted) onProgress(progress); });
+    const run = this.#alone(name, () => job(listener, cancel)).finally(() => {
+      signal?.removeEventListener("abort", abort);
+      cancel.free();
+    });
+    try {
+      return await Promise.race([run, aborted]);
+    } catch (thrown) {
+      if (signal?.aborted && thrown === signal.reason) {
+        const ended = run.catch(() => {}).then(() => { if (this.#aborted === ended) this.#aborted = undefined; });
+        this.#aborted = ended;
+      }
+      throw thrown;
+    }
   }
 
   async find({ signal, data = this.#train, heldOut = this.#heldOut, ...options } = {}, onProgress) {
-    const found = await this.#abortable("find", signal, (cancel) =>
-      this.#inner.find(data.inner, heldOut.inner, options, onProgress, cancel));
+    const found = await this.#abortable("find", signal, onProgress, (listener, cancel) =>
+      this.#inner.find(data.inner, heldOut.inner, options, listener, cancel));
     return new Report(found);
   }
 
   train({ signal, data = this.#train, heldOut = this.#heldOut, ...options }, onProgress) {
-    return this.#abortable("train", signal, (cancel) =>
-      this.#inner.train(data.inner, heldOut.inner, options, onProgress, cancel));
+    return this.#abortable("train", signal, onProgress, (listener, cancel) =>
+      this.#inner.train(data.inner, heldOut.inner, options, listener, cancel));
   }
 
   predict(inputs) {

@@ -51,7 +51,7 @@ if [ "$(wasm-bindgen --version 2>/dev/null)" != "wasm-bindgen $bindgen" ]; then
     )
 fi
 
-# Programs of the npm registry, of the versions in package.json: wasm-opt, and what drives a browser.
+# What drives the browser, of the version in package.json.
 npm_tools() {
-    [ -d node_modules/binaryen ] && [ -d node_modules/playwright-core ] || npm install --silent --no-audit --no-fund --no-package-lock
+    [ -d node_modules/playwright-core ] || npm install --silent --no-audit --no-fund --no-package-lock
 }

@@ -154,6 +154,13 @@ mod tests {
     }
 
     #[test]
+    fn a_cosine_falls_to_nothing() {
+        let schedule = Schedule::cosine(0.5, 4, &Sgd::plain().into());
+        let expected = [0.5, 0.25 * (1.0 + 0.5f64.sqrt()), 0.25, 0.25 * (1.0 - 0.5f64.sqrt())];
+        assert!(schedule.lr.iter().zip(expected).all(|(lr, e)| (lr - e).abs() < 1e-12), "{:?}", schedule.lr);
+    }
+
+    #[test]
     fn corrections_are_those_of_adam_and_go_on_after_earlier_steps() {
         let optimizer = Adam::default().into();
         let schedule = Schedule::constant(0.1, 3, &optimizer);

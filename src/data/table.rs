@@ -17,82 +17,87 @@ pub fn csv(name: &str, text: &str, target: Option<&str>) -> Result<(Dataset, Vec
     let text = text.trim_start_matches('\u{feff}');
     let mut rows = rows(name, text)?;
     let Some(first) = rows.first() else { return Err(Error::data(name, "has no rows")) };
-    let width = first.len();
+    let width = first.cells.len();
     if width < 2 {
         return Err(Error::data(name, "has one column; the class and at least one number are needed"));
     }
     let number = |cell: &str| cell.parse::<f64>().is_ok_and(f64::is_finite);
-    let mut others = first.iter().enumerate().filter(|(column, _)| column + 1 != width);
+    let mut others = first.cells.iter().enumerate().filter(|(column, _)| column + 1 != width);
     let header = (target.is_some() || !others.all(|(_, cell)| number(cell))).then(|| rows.remove(0));
     let place = match (target, &header) {
-        (Some(target), Some(header)) => header.iter().position(|cell| cell == target).ok_or_else(|| {
-            let found: Vec<_> = header.iter().map(|cell| format!("`{cell}`")).collect();
-            Error::data(name, format!("has no column `{target}`; the first row has {}", found.join(", ")))
-        })?,
+        (Some(target), Some(header)) => {
+            header.cells.iter().position(|cell| cell == target).ok_or_else(|| {
+                let found: Vec<_> = header.cells.iter().map(|cell| format!("`{cell}`")).collect();
+                Error::data(name, format!("has no column `{target}`; the first row has {}", found.join(", ")))
+            })?
+        }
         _ => width - 1,
     };
     let mut inputs = Vec::with_capacity(rows.len() * (width - 1));
     for row in &rows {
         check_width(name, row, width)?;
-        for (column, cell) in row.iter().enumerate().filter(|(column, _)| *column != place) {
+        for (column, cell) in row.cells.iter().enumerate().filter(|(column, _)| *column != place) {
             let value = cell.parse::<f64>().ok().filter(|v| v.is_finite());
             inputs
                 .push(value.ok_or_else(|| wrong(name, row, header.as_ref(), column, "is no finite number"))?);
         }
     }
     let classes = classes(name, &rows, header.as_ref(), place)?;
-    let label =
-        |row: &StringRecord| classes.iter().position(|class| *class == row[place]).unwrap_or(0) as u32;
+    let label = |row: &Row| classes.iter().position(|class| *class == row.cells[place]).unwrap_or(0) as u32;
     let targets = Targets::Classes { labels: rows.iter().map(label).collect(), classes: classes.len() };
     standardize(&mut inputs, width - 1);
     let inputs = Inputs::F32(inputs.into_iter().map(|v| v as f32).collect());
     Ok((Dataset::new(name, [width - 1], inputs, targets)?, classes))
 }
 
+/// The cells of a row, and its line, from 1.
+struct Row {
+    line: u64,
+    cells: StringRecord,
+}
+
 /// Every row that is not empty.
-fn rows(name: &str, text: &str) -> Result<Vec<StringRecord>> {
+fn rows(name: &str, text: &str) -> Result<Vec<Row>> {
     let first = text.trim_start().lines().next().unwrap_or_default();
     let delimiter = [b';', b'\t'].into_iter().find(|&d| first.contains(char::from(d))).unwrap_or(b',');
     let mut reader = ReaderBuilder::new();
     reader.trim(Trim::All).flexible(true).has_headers(false).delimiter(delimiter);
+    let row = |cells: StringRecord| {
+        let (line, byte) = cells.position().map_or((0, 0), |p| (p.line(), p.byte() as usize));
+        // The reader counts from where it looked for the row: the empty lines before it are still to come.
+        let ends = text.bytes().skip(byte).take_while(|b| b.is_ascii_whitespace()).filter(|b| *b == b'\n');
+        Row { line: line + ends.count() as u64, cells }
+    };
     let records = reader.from_reader(text.as_bytes()).into_records();
-    records.map(|record| record.map_err(|e| Error::data(name, e.to_string()))).collect()
+    records.map(|record| record.map(row).map_err(|e| Error::data(name, e.to_string()))).collect()
 }
 
-fn line(row: &StringRecord) -> u64 {
-    row.position().map_or(0, |p| p.line())
-}
-
-fn check_width(name: &str, row: &StringRecord, width: usize) -> Result<()> {
-    if row.len() == width {
+fn check_width(name: &str, row: &Row, width: usize) -> Result<()> {
+    if row.cells.len() == width {
         return Ok(());
     }
-    let detail = format!("has {} columns, the first row {width}", row.len());
-    Err(Error::data(format!("{name}, line {}", line(row)), detail))
+    let detail = format!("has {} columns, the first row {width}", row.cells.len());
+    Err(Error::data(format!("{name}, line {}", row.line), detail))
 }
 
 /// "CSV, line 3, column 2 (width): `abc` is no finite number".
-fn wrong(name: &str, row: &StringRecord, header: Option<&StringRecord>, column: usize, what: &str) -> Error {
-    let title = header.and_then(|h| h.get(column)).map(|title| format!(" ({title})")).unwrap_or_default();
-    let place = format!("{name}, line {}, column {}{title}", line(row), column + 1);
-    let cell = row.get(column).unwrap_or_default();
+fn wrong(name: &str, row: &Row, header: Option<&Row>, column: usize, what: &str) -> Error {
+    let title =
+        header.and_then(|h| h.cells.get(column)).map(|title| format!(" ({title})")).unwrap_or_default();
+    let place = format!("{name}, line {}, column {}{title}", row.line, column + 1);
+    let cell = row.cells.get(column).unwrap_or_default();
     Error::data(place, if cell.is_empty() { "is empty".into() } else { format!("`{cell}` {what}") })
 }
 
 /// The different cells of a column, in order.
-fn classes(
-    name: &str,
-    rows: &[StringRecord],
-    header: Option<&StringRecord>,
-    place: usize,
-) -> Result<Vec<String>> {
-    let mut classes: Vec<&str> = rows.iter().map(|row| &row[place]).collect();
+fn classes(name: &str, rows: &[Row], header: Option<&Row>, place: usize) -> Result<Vec<String>> {
+    let mut classes: Vec<&str> = rows.iter().map(|row| &row.cells[place]).collect();
     classes.sort_unstable();
     classes.dedup();
     let numbers: Option<Vec<f64>> = classes.iter().map(|class| class.parse().ok()).collect();
     for row in rows {
-        let broken = row[place].parse::<f64>().is_ok_and(|v| v.fract() != 0.0);
-        if row[place].is_empty() || (numbers.is_some() && broken) {
+        let broken = row.cells[place].parse::<f64>().is_ok_and(|v| v.fract() != 0.0);
+        if row.cells[place].is_empty() || (numbers.is_some() && broken) {
             return Err(wrong(name, row, header, place, "is no class; a word or a whole number is"));
         }
     }

@@ -57,3 +57,24 @@ impl Heard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+    use std::task::Context;
+
+    #[test]
+    fn a_loss_wakes_who_waits_and_outweighs_an_error() {
+        let heard = Heard::default();
+        let mut lost = pin!(heard.lost());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(heard.check().is_ok() && lost.as_mut().poll(&mut cx).is_pending());
+        heard.note("first");
+        heard.note("second");
+        assert!(matches!(heard.check(), Err(Error::Device { detail }) if detail == "first"));
+        heard.lose("unplugged");
+        assert_eq!(lost.as_mut().poll(&mut cx), Poll::Ready("unplugged".into()));
+        assert!(matches!(heard.check(), Err(Error::Lost { reason }) if reason == "unplugged"));
+    }
+}

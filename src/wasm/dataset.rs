@@ -1,7 +1,7 @@
 //! Samples and their classes.
 
 use super::object::{self, Fields};
-use crate::data::csv;
+use crate::data::{csv, digits, moons, spirals};
 use crate::{Error, Inputs, Targets};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
@@ -39,7 +39,7 @@ impl Dataset {
 #[wasm_bindgen]
 impl Dataset {
     pub fn digits() -> Dataset {
-        Self::numbered(crate::digits())
+        Self::numbered(digits())
     }
 
     pub fn moons(options: JsValue) -> Result<Dataset, Error> {
@@ -47,7 +47,7 @@ impl Dataset {
         let (samples, noise, seed) =
             (fields.count("samples")?, fields.number("noise")?, fields.seed("seed")?);
         fields.done()?;
-        let data = crate::moons(samples.unwrap_or(POINTS), noise.unwrap_or(NOISE), seed.unwrap_or(0))?;
+        let data = moons(samples.unwrap_or(POINTS), noise.unwrap_or(NOISE), seed.unwrap_or(0))?;
         Ok(Self::numbered(data))
     }
 
@@ -57,7 +57,7 @@ impl Dataset {
         let (noise, seed) = (fields.number("noise")?, fields.seed("seed")?);
         fields.done()?;
         let (classes, noise) = (classes.unwrap_or(3), noise.unwrap_or(NOISE / 2.0));
-        crate::spirals(samples.unwrap_or(POINTS), classes, noise, seed.unwrap_or(0)).map(Self::numbered)
+        spirals(samples.unwrap_or(POINTS), classes, noise, seed.unwrap_or(0)).map(Self::numbered)
     }
 
     pub fn csv(text: &str, options: JsValue) -> Result<Dataset, Error> {

@@ -8,7 +8,7 @@ use crate::data::order::batch_order;
 use crate::finder::{Mode, RangeTest, Verify};
 use crate::models::{cnn, mlp};
 use crate::{Adam, Control, Error, Graph, Inputs, Loss, Optimizer, Options, Progress, Run, Schedule};
-use crate::{Session, Sgd, Snapshot, Stop, Targets, Tensor};
+use crate::{Profile, Session, Sgd, Snapshot, Stop, Targets, Tensor};
 use js_sys::{Float32Array, Function, Object};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -211,13 +211,15 @@ impl Model {
         let batch = fields.count("batch")?.unwrap_or(64);
         let seed = fields.seed("seed")?.unwrap_or(0);
         let clip = fields.number("clip")?;
+        let profiles = [("portable", Profile::Portable), ("tiled", Profile::Tiled)];
+        let profile = fields.word("profile", &profiles)?;
         let optimizer = optimizer(fields.any("optimizer"))?;
         fields.done()?;
         if let Some(clip) = clip.filter(|&clip| !(clip > 0.0 && clip.is_finite())) {
             return Err(Error::argument("clip", format!("{clip} is no norm to clip to; it must be above 0")));
         }
         batch_order(data.data.len(), batch, 1, seed)?; // before anything takes time
-        let options = Options { clip, ..Options::batch(batch).seed(seed) };
+        let options = Options { clip, profile, ..Options::batch(batch).seed(seed) };
         let graph = graph(&data.data, &model)?;
         let session = Session::compile(&gpu.0, &graph, Loss::CrossEntropy, optimizer, options).await?;
         Ok(Self { session, snapshots: HashMap::new(), next: 0 })

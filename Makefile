@@ -6,7 +6,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # `test` goes from cheap to dear and stops at the first red; cargo brings its own parallelism
-.PHONY: help find bench example-mlp example-cnn test check setup golden fmt clean
+.PHONY: help find bench example-mlp example-cnn web test test-web check setup golden fmt clean
 
 # Without this, Mesa prints a harmless line about it at every start on a machine without a desktop.
 ifeq ($(XDG_RUNTIME_DIR),)
@@ -30,6 +30,16 @@ example-mlp: setup ## run examples/mlp.rs
 
 example-cnn: setup ## run examples/cnn.rs
 	@cargo run --release --example cnn -- $(ARGS)
+
+web: ## build the npm package into pkg/, and serve the page that uses it on this machine
+	@bash scripts/build-web.sh
+	@node scripts/serve.mjs
+
+# The same tests as the native ones, but for what takes minutes on a software adapter; then the page's own.
+test-web: ## everything that must be green in a browser: kernels, finder, page
+	bash scripts/build-web.sh
+	bash scripts/test-web.sh ops:: optimizers restore golden_runs adopt curvature determinism divergence modes
+	if [ -f tests/web/run.mjs ]; then cargo build --release && node tests/web/run.mjs; fi
 
 # The documentation's examples go first, so that the run closes on the integration tests' line. Here --tests is the
 # library's and the command's own tests too; the examples are compiled by clippy.

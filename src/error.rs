@@ -69,7 +69,14 @@ pub enum Error {
         detail: String,
     },
 
-    /// The device was lost, or refused a command. Everything on it is gone.
+    /// The device was lost: its driver was restarted, or another program took it. Everything on it is gone.
+    #[error("the GPU was lost: {reason}; open it again, and compile the model anew")]
+    Lost {
+        /// What the driver said.
+        reason: String,
+    },
+
+    /// The device refused a command.
     #[error("GPU device: {detail}")]
     Device {
         /// What the device said.

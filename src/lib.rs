@@ -44,6 +44,8 @@ mod schedule;
 mod session;
 mod shader;
 mod train;
+#[cfg(all(feature = "web", target_arch = "wasm32"))]
+mod wasm;
 
 pub use compile::{Options, compile};
 pub use data::{Dataset, Inputs, Targets, cifar10, digits, mnist, moons, spirals};

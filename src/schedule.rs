@@ -58,6 +58,12 @@ impl Schedule {
         schedule
     }
 
+    /// From `max_lr` to 0 along half a cosine (Loshchilov & Hutter, arXiv:1608.03983, without restarts).
+    pub fn cosine(max_lr: f64, steps: usize, optimizer: &Optimizer) -> Self {
+        let rate = |i: usize| cosine(max_lr, 0.0, i as f64 / steps as f64);
+        Self::rates((0..steps).map(rate).collect(), optimizer)
+    }
+
     /// Updates in the run.
     pub fn steps(&self) -> usize {
         self.lr.len()
@@ -145,6 +151,13 @@ mod tests {
         for steps in 1..6 {
             assert!(Schedule::one_cycle(1.0, steps, &Adam::default().into()).check().is_ok());
         }
+    }
+
+    #[test]
+    fn a_cosine_falls_to_nothing() {
+        let schedule = Schedule::cosine(0.5, 4, &Sgd::plain().into());
+        let expected = [0.5, 0.25 * (1.0 + 0.5f64.sqrt()), 0.25, 0.25 * (1.0 - 0.5f64.sqrt())];
+        assert!(schedule.lr.iter().zip(expected).all(|(lr, e)| (lr - e).abs() < 1e-12), "{:?}", schedule.lr);
     }
 
     #[test]

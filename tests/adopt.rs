@@ -46,7 +46,7 @@ impl App {
     fn blunder(&self) {
         let _never_used = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("the application's own mistake"),
-            size: 1 << 60,
+            size: 1 << 50,
             usage: wgpu::BufferUsages::STORAGE,
             mapped_at_creation: false,
         });

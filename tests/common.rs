@@ -26,9 +26,13 @@ pub fn own_gpu() -> Gpu {
 }
 
 /// The result of a future.
+#[cfg(not(target_arch = "wasm32"))]
 pub fn block<T>(future: impl Future<Output = T>) -> T {
     pollster::block_on(future)
 }
+
+#[cfg(target_arch = "wasm32")]
+pub use crate::browser::block;
 
 /// A session on the shared device.
 #[track_caller]

@@ -1,11 +1,19 @@
-//! One integration-test binary, one shared device.
+//! One integration-test binary, one shared device. `make test-web` runs the same in a browser, but for what needs files or
+//! processes.
+
+#![cfg_attr(target_arch = "wasm32", feature(custom_test_frameworks, test), test_runner(browser::collect))]
 
 mod accumulation;
 mod adopt;
+#[cfg(not(target_arch = "wasm32"))]
 mod architecture;
+#[cfg(target_arch = "wasm32")]
+mod browser;
+#[cfg(not(target_arch = "wasm32"))]
 mod cli;
 mod common;
 mod curvature;
+#[cfg(not(target_arch = "wasm32"))]
 mod datasets;
 mod determinism;
 mod divergence;

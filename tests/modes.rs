@@ -8,8 +8,8 @@ use crate::determinism::everything;
 use rangefinder::data::order::batch_order;
 use rangefinder::{
     Adam, Control, Dataset, Error, Graph, History, Inputs, Linear, Loss, Measured, Mode, Op, Optimizer,
-    Options, Outcome, RangeTest, Report, Run, Schedule, Sequential, Session, Sgd, Spacing, Stop, StopReason,
-    Targets, Verify, digits, finder,
+    Options, Outcome, Progress, RangeTest, Report, Run, Schedule, Sequential, Session, Sgd, Spacing, Stop,
+    StopReason, Targets, Verify, digits, finder,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -424,6 +424,43 @@ fn every_mode_leaves_no_trace_and_repeats_itself() {
     let [a, b] =
         [&mut session, &mut undisturbed].map(|s| train(s, &digits(), &[0.01; 5]).histories.remove(0));
     assert_eq!(a, b, "the training behind them");
+}
+
+/// What progress tells, call by call, is the report's curve: nothing missing, nothing twice.
+#[test]
+fn progress_tells_the_curve_of_every_mode() {
+    let mut session = in_training(options());
+    for mode in MODES {
+        for seeds in [1, 2] {
+            let test = RangeTest { seeds, probe: Some(2), to: 1e3, ..range_test(mode) };
+            let (mut told, mut last) = (Vec::new(), 0);
+            let mut progress = |now: Progress| {
+                assert!(last <= now.step && now.step <= now.steps, "{mode:?}: {last}, {}", now.step);
+                assert_eq!((now.steps, now.new.len()), (test.steps, 1), "{mode:?}");
+                last = now.step;
+                told.extend_from_slice(&now.new[0]);
+            };
+            let control = Control { progress: Some(&mut progress), cancel: None };
+            let report = block(test.run_with(&mut session, &digits(), control)).unwrap();
+            let points = &report.points;
+            // The step whose loss ended the run is told, and is no point.
+            assert!(told.len() == points.len() || told.len() == points.len() + 1, "{mode:?}: {}", told.len());
+            for (told, point) in told.iter().zip(points) {
+                assert_eq!((told.lr, told.loss), (point.lr, point.loss), "{mode:?}");
+                assert_eq!(told.accuracy, point.accuracy, "{mode:?}");
+                assert!((told.smoothed - point.smoothed).abs() < 1e-4 * point.smoothed.abs(), "{mode:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_dataset_that_was_forgotten_is_copied_again() {
+    let mut session = in_training(options());
+    let data = digits().subset(&(0..64).collect::<Vec<_>>()).unwrap();
+    let first = block(session.predict(&data, 0)).unwrap();
+    session.forget(&data);
+    assert_eq!(block(session.predict(&data, 0)).unwrap(), first);
 }
 
 #[test]

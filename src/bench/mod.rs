@@ -21,7 +21,8 @@ pub use results::{Ceiling, Device, KernelRow, RangeRow, Results, Stat, StepRow};
 use crate::data::Dataset;
 use crate::device::Gpu;
 use crate::error::{Error, Result};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use web_time::Instant;
 
 /// Rows of a batch in the steps and range tests.
 pub const BATCH: usize = 64;

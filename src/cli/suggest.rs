@@ -6,7 +6,7 @@ use super::read::{self, Curve};
 use super::terminal::Screen;
 use super::{args, print, view};
 use crate::Result;
-use crate::finder::{self, Point, Rules, ewa, min_gradient, minimum, rules, slide, smith, steep, valley};
+use crate::finder::{self, Point, Rules, ewa, rules, rules_as_is, smith};
 
 /// fastai's smoothing, which its rules expect.
 const BETA: f64 = 0.98;
@@ -17,7 +17,7 @@ pub(super) fn suggest(args: &args::Suggest) -> Result<()> {
     if args.quiet {
         return print(&text::rate(suggestion.ok().map(|found| found.lr)));
     }
-    let rules = if args.as_is { as_is(&curve) } else { as_tools_do(&curve) };
+    let rules = if args.as_is { rules_as_is(&curve.lr, &curve.loss) } else { as_tools_do(&curve) };
     let smith = smith(&curve.lr, curve.accuracy.as_deref(), &curve.loss);
     if args.json {
         return print(&json::line(&json::Answer::new(&suggestion, &rules, smith))?);
@@ -46,18 +46,6 @@ fn as_tools_do(curve: &Curve) -> Rules {
     match &curve.smoothed {
         Some(smoothed) => rules(&curve.lr, &curve.loss, smoothed),
         None => rules(&curve.lr, &curve.loss, &ewa(&curve.loss, BETA)),
-    }
-}
-
-/// Every rule on the losses themselves.
-fn as_is(curve: &Curve) -> Rules {
-    let (lr, loss) = (&curve.lr[..], &curve.loss[..]);
-    Rules {
-        fastai_valley: valley(lr, loss),
-        fastai_steep: steep(lr, loss),
-        fastai_slide: slide(lr, loss),
-        fastai_minimum: minimum(lr, loss),
-        min_gradient: min_gradient(lr, loss),
     }
 }
 

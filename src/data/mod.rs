@@ -20,6 +20,7 @@ pub(crate) mod rng;
 mod scaling;
 mod split;
 mod synthetic;
+mod table;
 #[cfg(test)]
 mod testing;
 
@@ -27,6 +28,7 @@ pub use cifar::cifar10;
 pub use digits::digits;
 pub use idx::mnist;
 pub use synthetic::{moons, spirals};
+pub use table::csv;
 
 /// The raw inputs of a dataset, sample after sample, row-major. What the model sees is
 /// `raw * scale + shift`, see [`Dataset::scale`].

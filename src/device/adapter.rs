@@ -61,23 +61,44 @@ impl Adapter {
     }
 
     /// Lower is better.
-    fn rank(&self) -> usize {
-        ["discrete GPU", "integrated GPU", "virtual GPU", "other", "CPU"]
-            .iter()
-            .position(|kind| *kind == self.kind)
-            .unwrap_or(usize::MAX)
+    fn rank(&self, power: Power) -> usize {
+        let kinds = match power {
+            Power::High => ["discrete GPU", "integrated GPU", "virtual GPU", "other", "CPU"],
+            Power::Low => ["integrated GPU", "discrete GPU", "virtual GPU", "other", "CPU"],
+        };
+        kinds.iter().position(|kind| *kind == self.kind).unwrap_or(usize::MAX)
     }
 }
 
-const NONE: &str =
-    "none found; install a Vulkan driver (Debian, Ubuntu: mesa-vulkan-drivers has one for the CPU)";
+/// Which GPU, where there are two.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Power {
+    Low,
+    High,
+}
 
-async fn all() -> Vec<(wgpu::Adapter, Adapter)> {
+const NONE: &str = if cfg!(target_arch = "wasm32") {
+    "the browser offers none; turn on hardware acceleration in its settings, or try another browser"
+} else {
+    "none found; install a Vulkan driver (Debian, Ubuntu: mesa-vulkan-drivers has one for the CPU)"
+};
+
+async fn all(power: Power) -> Vec<(wgpu::Adapter, Adapter)> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     // Only the first-class backends: OpenGL compute is slow to come and rarely right.
     descriptor.backends = wgpu::Backends::PRIMARY;
     let instance = wgpu::Instance::new(descriptor);
-    let found = instance.enumerate_adapters(wgpu::Backends::PRIMARY).await;
+    // A browser does not list adapters: it chooses one.
+    let found = if cfg!(target_arch = "wasm32") {
+        let power_preference = match power {
+            Power::Low => wgpu::PowerPreference::LowPower,
+            Power::High => wgpu::PowerPreference::HighPerformance,
+        };
+        let options = wgpu::RequestAdapterOptions { power_preference, ..Default::default() };
+        instance.request_adapter(&options).await.into_iter().collect()
+    } else {
+        instance.enumerate_adapters(wgpu::Backends::PRIMARY).await
+    };
     let describe = |(index, a): (usize, wgpu::Adapter)| {
         let described = Adapter::describe(&a.get_info(), index, &a.limits(), a.features());
         (a, described)
@@ -87,12 +108,12 @@ async fn all() -> Vec<(wgpu::Adapter, Adapter)> {
 
 /// Every adapter of this machine, in the order in which `RANGEFINDER_ADAPTER` counts them.
 pub async fn adapters() -> Vec<Adapter> {
-    all().await.into_iter().map(|a| a.1).collect()
+    all(Power::High).await.into_iter().map(|a| a.1).collect()
 }
 
 /// The adapter asked for, or the best.
-pub(super) async fn choose(wanted: Option<&str>) -> Result<(wgpu::Adapter, Adapter)> {
-    let mut found = all().await;
+pub(super) async fn choose(wanted: Option<&str>, power: Power) -> Result<(wgpu::Adapter, Adapter)> {
+    let mut found = all(power).await;
     if found.is_empty() {
         return Err(Error::NoAdapter { detail: NONE.into() });
     }
@@ -108,7 +129,7 @@ pub(super) async fn choose(wanted: Option<&str>) -> Result<(wgpu::Adapter, Adapt
             return Err(Error::NoAdapter { detail });
         }
     }
-    found.sort_by_key(|a| a.1.rank());
+    found.sort_by_key(|a| a.1.rank(power));
     let chosen = found.swap_remove(0);
     if chosen.1.is_cpu() && wanted.is_none() {
         tracing::warn!("no GPU found; running on the CPU driver {}", chosen.1.name);

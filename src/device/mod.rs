@@ -1,6 +1,7 @@
 //! The GPU: the only place that knows wgpu. A plan goes in, histories come out.
 
 mod adapter;
+mod heard;
 mod profile;
 mod program;
 mod run;
@@ -16,6 +17,7 @@ use crate::kernel::{Access, Kernel};
 use crate::layout::MIRROR_ROW;
 use crate::plan::Profile;
 use crate::shader::{Loads, assemble};
+use heard::Heard;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,7 +35,7 @@ pub(crate) struct Inner {
     pipelines: Mutex<HashMap<PipelineKey, Arc<Pipeline>>>,
     modules: Mutex<HashMap<(&'static str, Loads), wgpu::ShaderModule>>,
     /// What our own handlers heard; an adopted device keeps the application's.
-    heard: Arc<Mutex<Option<String>>>,
+    heard: Arc<Heard>,
     made: [AtomicU64; 3],
 }
 
@@ -69,23 +71,45 @@ impl Gpu {
     /// # Errors
     /// No adapter, none of that name, or one that gives no device.
     pub async fn new() -> Result<Self> {
+        Self::open(adapter::Power::High).await
+    }
+
+    /// As [`new`](Self::new), but an integrated GPU before a discrete one.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub async fn low_power() -> Result<Self> {
+        Self::open(adapter::Power::Low).await
+    }
+
+    async fn open(power: adapter::Power) -> Result<Self> {
         let wanted = std::env::var("RANGEFINDER_ADAPTER").ok().filter(|v| !v.is_empty());
-        let (found, adapter) = adapter::choose(wanted.as_deref()).await?;
+        let (found, adapter) = adapter::choose(wanted.as_deref(), power).await?;
         let (device, queue) = adapter::open(&found).await?;
         let gpu = Self::with(device, queue, adapter);
         let heard = gpu.inner.heard.clone();
-        let note = move |text: String| {
-            heard.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
-        };
-        let lost = note.clone();
         gpu.inner.device.set_device_lost_callback(move |reason, text| {
             // Dropping the last handle also "loses" the device; that is nobody's error.
             if reason != wgpu::DeviceLostReason::Destroyed {
-                lost(format!("lost ({reason:?}): {text}"));
+                heard.lose(if text.is_empty() { "no reason was given" } else { &text });
             }
         });
-        gpu.inner.device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(error.to_string())));
+        let heard = gpu.inner.heard.clone();
+        gpu.inner.device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| heard.note(&e.to_string())));
         Ok(gpu)
+    }
+
+    /// Waits until the device is lost, and says why. Does not keep it open, and never ends for an application's own device;
+    /// natively, a loss shows only while something runs on it.
+    pub fn lost(&self) -> impl Future<Output = String> + use<> {
+        let heard = self.inner.heard.clone();
+        async move { heard.lost().await }
+    }
+
+    /// The browser's own `GPUDevice`.
+    #[cfg(all(feature = "web", target_arch = "wasm32"))]
+    pub(crate) fn web_device(&self) -> wasm_bindgen::JsValue {
+        self.inner.device.as_webgpu().map_or(wasm_bindgen::JsValue::NULL, |device| device.clone().into())
     }
 
     /// Works on an application's device, with whatever limits and features it has: the defaults and none suffice.
@@ -157,10 +181,7 @@ impl Gpu {
 impl Inner {
     /// An error that the device reported by itself since it was opened.
     pub fn check(&self) -> Result<()> {
-        match &*self.heard.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(detail) => Err(Error::Device { detail: detail.clone() }),
-            None => Ok(()),
-        }
+        self.heard.check()
     }
 
     /// A buffer of `bytes` (at least one binding's worth), or which limit forbids it. Errors of the device itself go to

@@ -1,5 +1,6 @@
 //! A plan bound to a device: buffers by role, one bind group a dispatch.
 
+use super::run::MOST_STEPS;
 use super::{Gpu, Pipeline, signal::Signal};
 use crate::data::{Dataset, Inputs, Targets};
 use crate::error::{Error, Result};
@@ -121,6 +122,7 @@ pub(crate) struct Program {
 
 /// Where results are copied to, to be mapped.
 pub(super) struct Staging {
+    /// A slot for each submit in flight: the states of all replicas, and behind them the records of the submit's steps.
     pub states: Vec<wgpu::Buffer>,
     pub history: Option<wgpu::Buffer>,
     pub evaluations: Option<wgpu::Buffer>,
@@ -142,10 +144,6 @@ impl Program {
             let states = (MAX_REPLICAS * size_of::<State>()) as u64;
             let usage = Usage::STORAGE | Usage::UNIFORM | Usage::COPY_SRC | Usage::COPY_DST;
             buffers.insert(Role::State, inner.buffer("state", states, usage)?);
-            let read = Usage::MAP_READ | Usage::COPY_DST;
-            let some = (plan.replicas * size_of::<State>()) as u64;
-            let staging =
-                (0..IN_FLIGHT).map(|_| inner.buffer("state copy", some, read)).collect::<Result<_>>()?;
             let dims = inner.buffer(
                 "dims",
                 DIMS_STRIDE * all(&plan).count() as u64,
@@ -155,9 +153,9 @@ impl Program {
             for role in plan.mirrors().into_iter().filter(|role| *role != Role::Inputs) {
                 mirrors.insert(role, inner.mirror(&role.to_string(), buffers[&role].size())?);
             }
-            Ok((buffers, mirrors, staging, dims))
+            Ok((buffers, mirrors, dims))
         };
-        let (buffers, mirrors, states, dims) = inner.scoped(make).await?;
+        let (buffers, mirrors, dims) = inner.scoped(make).await?;
         inner.queue.write_buffer(&buffers[&Role::Blocks], 0, bytemuck::cast_slice(&plan.blocks));
         if let Some(mirror) = mirrors.get(&Role::Blocks) {
             let words = buffers[&Role::Blocks].size() as usize / 4;
@@ -178,7 +176,7 @@ impl Program {
             dims,
             datasets: HashMap::new(),
             bound: HashMap::new(),
-            staging: Staging { states, history: None, evaluations: None },
+            staging: Staging { states: Vec::new(), history: None, evaluations: None },
         })
     }
 
@@ -222,6 +220,12 @@ impl Program {
         }
         self.datasets.insert(data.id(), uploaded);
         Ok(())
+    }
+
+    /// Drops a dataset, and the launches that read it.
+    pub fn forget(&mut self, data: u64) {
+        self.datasets.remove(&data);
+        self.bound.retain(|key, _| key.1 != data);
     }
 
     /// Makes room for a run's own tables. Replacing one drops the launches that bind it.
@@ -273,10 +277,16 @@ impl Program {
             self.bind(List::Flush, data.id()).await?;
         }
         let inner = self.gpu.inner.clone();
+        let usage = Usage::MAP_READ | Usage::COPY_DST;
         if self.staging.history.as_ref().is_none_or(|b| b.size() < history as u64) {
-            let usage = Usage::MAP_READ | Usage::COPY_DST;
             self.staging.history =
                 Some(inner.scoped(|| inner.buffer("history copy", history as u64, usage)).await?);
+        }
+        let records = (schedule.len() / states.len()).min(MOST_STEPS) * size_of::<Record>();
+        let slot = (states.len() * (size_of::<State>() + records)) as u64;
+        if self.staging.states.first().is_none_or(|b| b.size() < slot) {
+            let make = || (0..IN_FLIGHT).map(|_| inner.buffer("state copy", slot, usage)).collect();
+            self.staging.states = inner.scoped(make).await?;
         }
         inner.queue.write_buffer(self.buffer(Role::Order), 0, bytemuck::cast_slice(order));
         inner.queue.write_buffer(self.buffer(Role::Schedule), 0, bytemuck::cast_slice(schedule));

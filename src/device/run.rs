@@ -5,13 +5,16 @@ use super::signal::Signal;
 use crate::error::{Error, Result};
 use crate::layout::{Record, Role, State};
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use web_time::Instant;
 
 /// Device time that one submit should take: long enough to hide its cost, short enough for watchdogs, for a progress
 /// bar and for a cancel to be felt.
 const SUBMIT: Duration = Duration::from_millis(40);
 /// Dispatches that one submit may hold: the memory of an encoder grows with them.
 const MOST_DISPATCHES: usize = 4096;
+/// Steps that one submit may hold: their records travel with the states.
+pub(super) const MOST_STEPS: usize = 256;
 
 /// What happens before every step whose number is a multiple of `period`.
 #[derive(Clone, Copy)]
@@ -32,8 +35,9 @@ pub(crate) enum Between<'a> {
 
 /// What the caller of a run wants to hear and to say while it goes on.
 pub(crate) struct Pace<'a> {
-    /// Called with the states of all replicas as they reach the host.
-    pub progress: &'a mut dyn FnMut(&[State]),
+    /// Called with the states of all replicas as they reach the host, and with the records that are new since the last call:
+    /// (replicas, records), the same number for each.
+    pub progress: Option<&'a mut dyn FnMut(&[State], &[Record])>,
     /// Asked before each submit.
     pub cancelled: &'a dyn Fn() -> bool,
 }
@@ -67,6 +71,8 @@ struct Flight {
     signal: Signal,
     slot: usize,
     pieces: usize,
+    /// Records that came along.
+    records: usize,
 }
 
 /// The work of a run, piece by piece: each step's micro-batches, and before every `period`-th step the batches to evaluate.
@@ -85,6 +91,12 @@ struct Work<'a> {
 impl<'a> Work<'a> {
     fn pieces(&self) -> usize {
         self.steps * self.accumulate + self.batches * self.steps.div_ceil(self.period)
+    }
+
+    /// Steps that end among the first `n` pieces.
+    fn steps_in(&self, n: usize) -> usize {
+        let round = self.batches + self.period * self.accumulate;
+        n / round * self.period + (n % round).saturating_sub(self.batches) / self.accumulate
     }
 
     fn piece(&self, n: usize) -> &'a [Launch] {
@@ -148,7 +160,7 @@ impl Program {
                 break; // what was submitted still counts: it is waited for below
             }
             let chunk = runner.chunk.min(pieces - submitted);
-            runner.submit(chunk, submitted)?;
+            runner.submit(chunk, submitted, pace.progress.is_some())?;
             submitted += chunk;
             // A slot must be free for the next submit; what else has landed is taken along.
             while runner.flights.len() == IN_FLIGHT || runner.landed()? {
@@ -211,8 +223,9 @@ impl<'a> Runner<'a> {
         self.finished.encode += start.elapsed();
     }
 
-    /// Records `pieces` pieces of work from piece `first` on and a copy of the states, and hands them to the device.
-    fn submit(&mut self, pieces: usize, first: usize) -> Result<()> {
+    /// Records `pieces` pieces of work from piece `first` on and a copy of the states (with `records`, of what the steps among
+    /// them measured too), and hands them to the device.
+    fn submit(&mut self, pieces: usize, first: usize, records: bool) -> Result<()> {
         let inner = &self.program.gpu.inner;
         let mut encoder = inner.device.create_command_encoder(&Default::default());
         if first == 0 {
@@ -233,9 +246,21 @@ impl<'a> Runner<'a> {
         }
         let slot = self.next_slot;
         let copy = &self.program.staging.states[slot];
-        encoder.copy_buffer_to_buffer(self.program.buffer(Role::State), 0, copy, 0, copy.size());
+        let states = (self.program.plan.replicas * size_of::<State>()) as u64;
+        encoder.copy_buffer_to_buffer(self.program.buffer(Role::State), 0, copy, 0, states);
+        let (from, until) = (work.steps_in(first), work.steps_in(end));
+        let records = if records { until - from } else { 0 };
+        if records > 0 {
+            let history = self.program.buffer(Role::History);
+            let row = size_of::<Record>() as u64;
+            let bytes = records as u64 * row;
+            for replica in 0..self.program.plan.replicas as u64 {
+                let at = (replica * work.steps as u64 + from as u64) * row;
+                encoder.copy_buffer_to_buffer(history, at, copy, states + replica * bytes, bytes);
+            }
+        }
         let submission = inner.queue.submit([encoder.finish()]);
-        self.flights.push_back(Flight { submission, signal: Signal::map(copy), slot, pieces });
+        self.flights.push_back(Flight { submission, signal: Signal::map(copy), slot, pieces, records });
         self.next_slot = (slot + 1) % IN_FLIGHT;
         self.finished.submits += 1;
         Ok(())
@@ -260,14 +285,18 @@ impl<'a> Runner<'a> {
             let time = now - last;
             self.timed = (self.timed.0 + flight.pieces, self.timed.1 + time);
             let fits = (SUBMIT.as_secs_f64() * flight.pieces as f64 / time.as_secs_f64().max(1e-6)) as usize;
-            let most = (MOST_DISPATCHES / self.work.step.len().max(1)).max(1);
+            let most = (MOST_DISPATCHES / self.work.step.len().max(1)).clamp(1, MOST_STEPS);
             self.chunk = fits.clamp(1, (4 * self.chunk).min(most));
         }
         self.last_landing = Some(now);
-        let mut states: Vec<State> = mapped(&self.program.staging.states[flight.slot])?;
-        states.truncate(self.program.plan.replicas);
+        let bytes: Vec<u8> = mapped(&self.program.staging.states[flight.slot])?;
+        let (states, records) = bytes.split_at(self.program.plan.replicas * size_of::<State>());
+        let states: Vec<State> = bytemuck::pod_collect_to_vec(states);
         self.running = states.iter().any(|s| s.running == 1);
-        (pace.progress)(&states);
+        if let Some(progress) = &mut pace.progress {
+            let some = self.program.plan.replicas * flight.records * size_of::<Record>();
+            progress(&states, &bytemuck::pod_collect_to_vec::<u8, Record>(&records[..some]));
+        }
         self.finished.states = states;
         Ok(())
     }

@@ -10,7 +10,9 @@ impl Inner {
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let result = f();
-        let said = [validation.pop().await, internal.pop().await, memory.pop().await];
+        // All are popped before the first is waited for: meanwhile somebody else may open scopes on this device.
+        let (validation, internal, memory) = (validation.pop(), internal.pop(), memory.pop());
+        let said = [validation.await, internal.await, memory.await];
         self.check()?;
         match said.into_iter().flatten().last() {
             Some(wgpu::Error::OutOfMemory { source }) => {

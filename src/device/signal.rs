@@ -67,7 +67,9 @@ impl Inner {
         }
         self.check()?;
         let unread = |e| Error::Device { detail: format!("a result could not be read: {e}") };
-        signal.clone().await.map_err(unread)?;
+        let read = signal.clone().await;
+        self.check()?; // a device that is lost meanwhile says more than the buffer
+        read.map_err(unread)?;
         Ok(stood)
     }
 

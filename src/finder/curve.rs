@@ -1,6 +1,7 @@
 //! The curves of the modes: which batches and which weights each rate is measured on.
 
 use super::line::{Line, line};
+use super::told::Told;
 use super::{HeldOutPoint, Layers, Mode, Point, RangeTest};
 use crate::data::Dataset;
 use crate::data::order::{batch_order, epochs, same_batch_order};
@@ -51,14 +52,15 @@ pub(super) async fn curve(
     held_out: Option<HeldOut<'_>>,
     control: Control<'_>,
 ) -> Result<Curve> {
+    let told = Told::new(test, rates, control);
     match test.mode {
         Mode::Sweep | Mode::SameBatch if test.seeds > 1 => {
-            seeds(test, rates, session, data, held_out, control).await
+            seeds(test, rates, session, data, held_out, told).await
         }
-        Mode::Sweep | Mode::SameBatch => sweep(test, rates, session, data, held_out, control).await,
-        Mode::Restart => restart(test, rates, session, data, control).await,
-        Mode::Replicas => replicas(test, rates, session, data, control).await,
-        Mode::Frozen => line(test, rates, session, data, control).await,
+        Mode::Sweep | Mode::SameBatch => sweep(test, rates, session, data, held_out, told).await,
+        Mode::Restart => restart(test, rates, session, data, told).await,
+        Mode::Replicas => replicas(test, rates, session, data, told).await,
+        Mode::Frozen => line(test, rates, session, data, told).await,
     }
 }
 
@@ -83,6 +85,12 @@ fn held_out_points(schedule: &Schedule, history: &History) -> Vec<HeldOutPoint> 
         accuracy: e.accuracy,
     };
     history.held_out.iter().map(point).collect()
+}
+
+/// A point as progress tells it.
+pub(super) fn measured(p: &Point) -> Measured {
+    let Point { lr, loss, smoothed, accuracy, grad_norm, momentum, .. } = *p;
+    Measured { lr, loss, smoothed, accuracy, grad_norm, momentum }
 }
 
 fn points(schedule: &Schedule, history: &History) -> Vec<Point> {
@@ -143,7 +151,7 @@ async fn sweep(
     session: &mut Session,
     data: &Dataset,
     held_out: Option<HeldOut<'_>>,
-    control: Control<'_>,
+    mut told: Told<'_>,
 ) -> Result<Curve> {
     let batch = session.options().effective_batch();
     let order = order(test, data, batch, test.seed(session))?;
@@ -156,6 +164,9 @@ async fn sweep(
     } else {
         &mut *session
     };
+    let cancel = told.cancel;
+    let mut tell = told.during(|now| (now.step, now.new[0].clone()));
+    let control = Control { progress: tell.as_mut().map(|t| t as _), cancel };
     let Outcome { histories, cost } = run_on.run_watching(data, &run, held_out, control).await?;
     Ok(swept(test, session, data, &schedules[0], &histories[0], cost))
 }
@@ -168,7 +179,7 @@ async fn seeds(
     session: &Session,
     data: &Dataset,
     held_out: Option<HeldOut<'_>>,
-    control: Control<'_>,
+    mut told: Told<'_>,
 ) -> Result<Curve> {
     let batch = session.options().effective_batch();
     let mut orders = Vec::new();
@@ -178,6 +189,20 @@ async fn seeds(
     let mut copies = copies(test, session, test.seeds).await?;
     let schedules = [schedule(test, rates, session.optimizer())];
     let run = Run { schedules: &schedules, order: &orders, beta: test.beta, stop: test.stop };
+    let cancel = told.cancel;
+    let mut whole = true;
+    let mut tell = told.during(|now| {
+        let new = now.new.iter().map(Vec::len);
+        let (fewest, most) = (new.clone().min().unwrap_or(0), new.max().unwrap_or(0));
+        let means = (0..if whole { fewest } else { 0 }).map(|step| {
+            let at = |rows: &Vec<Measured>| point(step, rows[step].lr, rows[step].momentum, &rows[step]);
+            measured(&mean(&now.new.iter().map(at).collect::<Vec<_>>()))
+        });
+        let means = means.collect();
+        whole &= fewest == most; // behind the first copy that ended there is no mean
+        (now.step, means)
+    });
+    let control = Control { progress: tell.as_mut().map(|t| t as _), cancel };
     let Outcome { histories, cost } = copies.run_watching(data, &run, held_out, control).await?;
     let Some(first) = histories.iter().min_by_key(|h| h.steps.len()) else { unreachable!("a seed at least") };
     let each: Vec<Vec<Point>> = histories.iter().map(|h| points(&schedules[0], h)).collect();
@@ -233,7 +258,7 @@ async fn restart(
     rates: &[f64],
     session: &mut Session,
     data: &Dataset,
-    control: Control<'_>,
+    mut told: Told<'_>,
 ) -> Result<Curve> {
     let updates = test.updates();
     let period = updates + 1;
@@ -241,6 +266,16 @@ async fn restart(
     let repeated: Vec<f64> = rates.iter().flat_map(|&lr| std::iter::repeat_n(lr, period)).collect();
     let schedules = [Schedule::rates(repeated, session.optimizer())];
     let run = Run { schedules: &schedules, order: &order, beta: test.beta, stop: Stop::NotFinite };
+    let cancel = told.cancel;
+    let mut step = 0;
+    let mut tell = told.during(|now| {
+        let last = |_: &&Measured| {
+            step += 1;
+            step % period == 0
+        };
+        (now.step / period, now.new[0].iter().filter(last).copied().collect())
+    });
+    let control = Control { progress: tell.as_mut().map(|t| t as _), cancel };
     let Outcome { histories, cost } = session.probe(data, &run, period, control).await?;
     let history = &histories[0];
     let momentum = session.optimizer().momentum();
@@ -260,7 +295,7 @@ async fn replicas(
     rates: &[f64],
     session: &Session,
     data: &Dataset,
-    mut control: Control<'_>,
+    mut told: Told<'_>,
 ) -> Result<Curve> {
     let updates = test.updates();
     let order = probe_order(test, session, data, updates)?;
@@ -275,9 +310,11 @@ async fn replicas(
         let schedules: Vec<Schedule> =
             wave.iter().map(|&lr| Schedule::constant(lr, updates + 1, session.optimizer())).collect();
         let run = Run { schedules: &schedules, order: &order, beta: test.beta, stop: Stop::NotFinite };
-        let part =
-            Control { progress: control.progress.as_mut().map(|p| &mut **p as _), cancel: control.cancel };
-        let Outcome { histories, cost } = copies.run(data, &run, part).await?;
+        let (cancel, done) = (told.cancel, points.len());
+        let mut tell = told.during(|now| (done + wave.len() * now.step / now.steps, Vec::new()));
+        let control = Control { progress: tell.as_mut().map(|t| t as _), cancel };
+        let Outcome { histories, cost } = copies.run(data, &run, control).await?;
+        drop(tell);
         waves.learn(wave.len(), cost.wall);
         costs.push(cost);
         for (&lr, history) in wave.iter().zip(&histories) {
@@ -290,6 +327,7 @@ async fn replicas(
                 }
             }
         }
+        told.tell(points.len(), points.iter().skip(done).map(measured).collect());
     }
     smooth(&mut points, test.beta);
     Ok(Curve::new(points, stopped, total(&costs)))

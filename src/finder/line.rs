@@ -1,6 +1,7 @@
 //! The frozen mode: the loss along one update direction, with the weights where they are.
 
 use super::curve::{Curve, Waves, point, smooth, total};
+use super::told::Told;
 use super::{Point, RangeTest};
 use crate::data::Dataset;
 use crate::data::order::batch_order;
@@ -69,7 +70,7 @@ pub(super) async fn line(
     rates: &[f64],
     session: &mut Session,
     data: &Dataset,
-    mut control: Control<'_>,
+    mut told: Told<'_>,
 ) -> Result<Curve> {
     let order = batch_order(data.len(), session.options().effective_batch(), 1, test.seed(session))?;
     let (weights, update, slope) = direction(session, data, &order).await?;
@@ -86,12 +87,15 @@ pub(super) async fn line(
         }
         let schedules = [Schedule::constant(0.0, 1, session.optimizer())];
         let run = Run { schedules: &schedules, order: &order, beta: 0.0, stop: Stop::NotFinite };
-        let part =
-            Control { progress: control.progress.as_mut().map(|p| &mut **p as _), cancel: control.cancel };
-        let Outcome { histories, cost } = copies.measure(data, &run, part).await?;
+        let control = Control { progress: None, cancel: told.cancel };
+        let Outcome { histories, cost } = copies.measure(data, &run, control).await?;
         waves.learn(wave.len(), cost.wall);
         costs.push(cost);
+        let done = measured.len();
         measured.extend(histories.into_iter().filter_map(|h| h.steps.first().copied()));
+        // The first is at a rate of 0: no point.
+        let new = measured.iter().skip(done.max(1)).copied().take_while(|m| m.loss.is_finite()).collect();
+        told.tell(measured.len() - 1, new);
     }
     let initial = measured.first().map_or(f64::NAN, |m| m.loss);
     let mut points: Vec<Point> = rates

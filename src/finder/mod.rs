@@ -12,6 +12,7 @@ mod rules;
 mod smith;
 mod smooth;
 mod suggest;
+mod told;
 mod verify;
 
 pub use curvature::{Curvature, CurvatureTest};
@@ -21,7 +22,7 @@ pub use layers::{Layers, NotFinite, Part};
 pub use line::Line;
 pub use range_test::{Mode, RangeTest};
 pub use report::{HeldOutPoint, Point, Refusal, Report, Rules, Smith, Suggestion};
-pub use rules::{min_gradient, minimum, rules, slide, steep, valley};
+pub use rules::{min_gradient, minimum, rules, rules_as_is, slide, steep, valley};
 pub use smith::smith;
 pub use smooth::{Fit, ewa, ewa_seeded, local_linear};
 pub use suggest::{Lowest, RULE, half_width_of, lowest, suggest};

@@ -143,6 +143,17 @@ pub fn rules(lr: &[f64], raw: &[f64], smoothed: &[f64]) -> Rules {
     }
 }
 
+/// Every rule on the losses themselves, without the smoothing, stopping and trimming that the tools do first.
+pub fn rules_as_is(lr: &[f64], loss: &[f64]) -> Rules {
+    Rules {
+        fastai_valley: valley(lr, loss),
+        fastai_steep: steep(lr, loss),
+        fastai_slide: slide(lr, loss),
+        fastai_minimum: minimum(lr, loss),
+        min_gradient: min_gradient(lr, loss),
+    }
+}
+
 /// The curve as a tool looks at it: up to where it stops, less its ends.
 fn trimmed<'a>(lr: &'a [f64], loss: &'a [f64], factor: f64, start: usize) -> (&'a [f64], &'a [f64]) {
     let (rates, losses) = finite_pairs(lr, loss);

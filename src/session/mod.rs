@@ -4,7 +4,7 @@ mod outcome;
 mod read;
 mod request;
 
-use outcome::{evaluation, evaluations, history};
+use outcome::{evaluation, evaluations, history, measured};
 
 pub use outcome::{Cost, Evaluation, History, KernelTime, Measured, Norms, Outcome, StopReason};
 pub use read::Tensor;
@@ -16,7 +16,7 @@ use crate::data::order::sequential_order;
 use crate::device::{Between, Buffers, Finished, Gpu, List, Pace, Program};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
-use crate::layout::{MAX_REPLICAS, Role, State};
+use crate::layout::{MAX_REPLICAS, Record, Role, State};
 use crate::ops::Loss;
 use crate::optim::Optimizer;
 use crate::plan::{Dispatch, Plan};
@@ -158,6 +158,11 @@ impl Session {
         (room as usize).clamp(1, MAX_REPLICAS)
     }
 
+    /// The model that was compiled.
+    pub fn model(&self) -> &Graph {
+        &self.model
+    }
+
     /// What one step runs.
     pub fn plan(&self) -> &Plan {
         &self.program.plan
@@ -190,6 +195,11 @@ impl Session {
     pub async fn upload(&mut self, data: &Dataset) -> Result<()> {
         self.check_data(data)?;
         self.program.upload(data).await
+    }
+
+    /// Frees the device's copy of a dataset, which a later run would make anew.
+    pub fn forget(&mut self, data: &Dataset) {
+        self.program.forget(data.id());
     }
 
     fn state(&self, replica: usize, steps: usize, data: &Dataset) -> State {
@@ -384,14 +394,16 @@ impl Session {
         control: Control<'_>,
     ) -> Result<Finished> {
         let mut progress = control.progress;
-        let mut tell = |states: &[State]| {
+        let told = progress.is_some();
+        let mut tell = |states: &[State], records: &[Record]| {
             if let (Some(progress), Some(s)) = (&mut progress, states.first()) {
                 let (step, loss, lr) = (s.step as usize, f64::from(s.last), f64::from(s.lr));
-                progress(Progress { step, steps, loss, lr });
+                let new = records.chunks(records.len() / states.len()).map(measured).collect();
+                progress(Progress { step, steps, loss, lr, new });
             }
         };
         let cancelled = || control.cancel.is_some_and(|c| c.load(Ordering::Relaxed));
-        let pace = Pace { progress: &mut tell, cancelled: &cancelled };
+        let pace = Pace { progress: told.then_some(&mut tell), cancelled: &cancelled };
         self.program.run(list, data.id(), steps, between, pace).await
     }
 

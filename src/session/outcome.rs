@@ -130,16 +130,6 @@ impl std::fmt::Display for StopReason {
 
 pub(super) fn history(finished: &Finished, replica: usize, steps: usize, tensors: usize) -> History {
     let records = &finished.history[replica * steps..][..steps];
-    let some = |v: f32| (v >= 0.0).then_some(f64::from(v));
-    let measured = |r: &Record| Measured {
-        lr: f64::from(r.lr),
-        loss: f64::from(r.loss),
-        smoothed: f64::from(r.smoothed),
-        accuracy: some(r.accuracy),
-        grad_norm: some(r.grad_norm),
-        momentum: f64::from(r.momentum),
-    };
-    let ran = records.iter().take_while(|r| r.flags & Record::RAN != 0);
     let state = &finished.states[replica];
     let reason = match state.stop_reason {
         0 => None,
@@ -147,7 +137,7 @@ pub(super) fn history(finished: &Finished, replica: usize, steps: usize, tensors
         2 => Some(StopReason::GradientNotFinite),
         _ => Some(StopReason::Diverged),
     };
-    let steps_ran: Vec<Measured> = ran.map(measured).collect();
+    let steps_ran = measured(records);
     // Behind all records, four numbers a tensor.
     let words: &[[f32; 4]] = bytemuck::cast_slice(&finished.history[finished.states.len() * steps..]);
     let norms = |n: &[f32; 4]| Norms {
@@ -164,6 +154,20 @@ pub(super) fn history(finished: &Finished, replica: usize, steps: usize, tensors
         held_out: Vec::new(),
         layers,
     }
+}
+
+/// What the steps that ran measured.
+pub(super) fn measured(records: &[Record]) -> Vec<Measured> {
+    let some = |v: f32| (v >= 0.0).then_some(f64::from(v));
+    let measured = |r: &Record| Measured {
+        lr: f64::from(r.lr),
+        loss: f64::from(r.loss),
+        smoothed: f64::from(r.smoothed),
+        accuracy: some(r.accuracy),
+        grad_norm: some(r.grad_norm),
+        momentum: f64::from(r.momentum),
+    };
+    records.iter().take_while(|r| r.flags & Record::RAN != 0).map(measured).collect()
 }
 
 /// The evaluations of one replica inside a run of which `ran` steps ran, one before every `period`-th.

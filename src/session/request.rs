@@ -1,6 +1,6 @@
 //! What is asked of a run: which rates, over which batches, until when.
 
-use super::Session;
+use super::{Measured, Session};
 use crate::data::{Dataset, Targets};
 use crate::error::{Error, Result};
 use crate::ops::{Loss, dims_text};
@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 const MOST_ROWS: usize = 1 << 28;
 
 /// How far a run is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
     /// Steps done.
     pub step: usize,
@@ -21,6 +21,9 @@ pub struct Progress {
     pub loss: f64,
     /// Latest rate of the first replica.
     pub lr: f64,
+    /// What is new since the last call, for each replica; the norm of the very last gradient is still missing. A range test
+    /// tells the new points of its curve, as if it were one replica, and counts rates as steps.
+    pub new: Vec<Vec<Measured>>,
 }
 
 /// How the caller follows a run, and ends it.

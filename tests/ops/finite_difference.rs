@@ -68,10 +68,11 @@ fn check(model: &Graph, length: f32, tolerance: f64) {
 }
 
 /// The loss of about 1.5 is exact to some 2e-7, a slope then to 2e-7 / 1e-2 = 2e-5; the smallest gradient's norm is
-/// about 0.02. The rest is the third derivative.
+/// about 0.02. The rest is the third derivative, and how coarse a driver's exp and tanh are: SwiftShader's cost as much again.
 #[test]
 fn of_a_smooth_network() {
-    check(&network(Activation::Tanh, Op::AvgPool(AvgPool::new(2))), 1e-2, 5e-3);
+    let tolerance = if cfg!(target_arch = "wasm32") { 1e-2 } else { 5e-3 };
+    check(&network(Activation::Tanh, Op::AvgPool(AvgPool::new(2))), 1e-2, tolerance);
 }
 
 /// Relu and max-pool have kinks. A move that crosses some is off by about its length; a shorter one drowns in rounding.

@@ -1,6 +1,6 @@
 //! Whole steps and whole range tests of the models that the crate brings along.
 
-use super::{BATCH, Effort, RangeRow, Stat, StepRow, kernels, timed};
+use super::{BATCH, Effort, RangeRow, Stat, StepRow, data, kernels, timed};
 use crate::compile::Options;
 use crate::data::Dataset;
 use crate::data::order::batch_order;
@@ -34,6 +34,14 @@ pub(super) const MODELS: [Model; 3] = [
 
 /// MNIST's.
 pub(super) const GREY: [usize; 3] = [1, 28, 28];
+
+/// Images that a model is made for: these, or some of another shape.
+pub(super) fn fitting(model: &Model, images: &Dataset) -> Result<Dataset> {
+    match model.shape {
+        GREY => Ok(images.clone()),
+        shape => data::images(10 * BATCH, shape),
+    }
+}
 
 /// Steps in a timed run, where the device is fast enough for so many.
 const STEPS: usize = 100;

@@ -593,7 +593,7 @@ fn a_grid_has_a_curve_for_each_setting() {
     let rows: usize = members.iter().map(|m| m["history"].as_array().unwrap().len()).sum();
     assert_eq!(csv.lines().count(), 1 + rows);
     let svg = folder.read("grid.svg");
-    for text in ["MLP on moons, SGD momentum, batch 64; momentum 0.5, 0.9", ">\n0.5\n<", ">\n0.9\n<"] {
+    for text in ["MLP on moons, SGD momentum, batch 64; momentum 0.5, 0.9", ">0.5<", ">0.9<"] {
         assert!(svg.contains(text), "{text}");
     }
     let text = folder.done(args);

@@ -65,15 +65,24 @@ fn update(side: usize) -> Case {
     }
 }
 
-/// What is measured on a device: one larger size on GPUs, which the common ones do not fill.
+/// What shows how fast a device can be: the largest product, and the largest update, which moves more than it computes.
+/// Larger on GPUs, which the common sizes do not fill.
+pub(super) fn ceilings(adapter: &Adapter) -> [Case; 2] {
+    let (side, weights) = if adapter.is_cpu() { (1024, 2048) } else { (2048, 4096) };
+    [matmul(side, side, side), update(weights)]
+}
+
+/// What is measured on a device.
 pub(super) fn cases(adapter: &Adapter) -> Vec<Case> {
-    let mut cases = vec![matmul(256, 256, 256), matmul(512, 512, 512), matmul(1024, 1024, 1024)];
+    let mut cases = vec![matmul(256, 256, 256), matmul(512, 512, 512)];
     if !adapter.is_cpu() {
-        cases.push(matmul(2048, 2048, 2048));
+        cases.push(matmul(1024, 1024, 1024));
     }
+    let [product, update] = ceilings(adapter);
+    cases.push(product);
     cases.extend([matmul(64, 784, 256), matmul(64, 256, 128), matmul(64, 128, 10)]);
     cases.extend([conv2d(1, 28, 32), conv2d(32, 14, 64)]);
-    cases.push(update(if adapter.is_cpu() { 2048 } else { 4096 }));
+    cases.push(update);
     cases
 }
 

@@ -10,12 +10,14 @@ mod compare;
 mod data;
 mod expect;
 mod kernels;
+mod profile;
 mod results;
 mod steps;
 mod table;
 
 pub use compare::{Comparison, Ratio};
 pub use expect::{Expected, Verdict, expected};
+pub use profile::{Profile, Profiled, profile};
 pub use results::{Ceiling, Device, KernelRow, RangeRow, Results, Stat, StepRow};
 
 use crate::data::Dataset;
@@ -43,9 +45,18 @@ impl Settings {
         self.filter.as_deref().is_none_or(|f| workload.contains(f))
     }
 
-    /// May a model be measured that takes seconds a step on a CPU?
-    fn asks_for(&self, model: &str, gpu: &Gpu) -> bool {
-        !gpu.adapter().is_cpu() || self.filter.as_deref().is_some_and(|f| f.contains(model))
+    /// Is a workload of a model measured? A model that takes seconds a step on a CPU only where it is asked for by name.
+    fn wants_of(&self, model: &steps::Model, workload: &str, gpu: &Gpu) -> bool {
+        let named = self.filter.as_deref().is_some_and(|f| f.contains(model.name));
+        self.wants(workload) && (!model.large || named || !gpu.adapter().is_cpu())
+    }
+
+    /// What the steps and range tests of grey models train on.
+    fn images(&self) -> Result<Dataset> {
+        match &self.data {
+            Some(data) => Ok(data.clone()),
+            None => data::images(100 * BATCH, steps::GREY),
+        }
     }
 
     /// Time that one workload's repeats may take, and how many there are at least and at most.
@@ -87,10 +98,7 @@ async fn timed<T>(f: impl Future<Output = Result<T>>) -> Result<(T, f64)> {
 /// # Errors
 /// The device failed, or the data does not fit the models.
 pub async fn run(gpu: &Gpu, settings: &Settings, progress: &mut dyn FnMut(&str)) -> Result<Results> {
-    let images = match &settings.data {
-        Some(data) => data.clone(),
-        None => data::images(100 * BATCH, steps::GREY)?,
-    };
+    let images = settings.images()?;
     let mut results = Results::of(gpu, settings.quick, images.name());
     if gpu.adapter().timestamps {
         for case in kernels::cases(gpu.adapter()).iter().filter(|c| settings.wants(&c.name)) {
@@ -102,16 +110,12 @@ pub async fn run(gpu: &Gpu, settings: &Settings, progress: &mut dyn FnMut(&str))
         results.notes.push("no timestamps on this device: kernels are not timed one by one".into());
     }
     for model in &steps::MODELS {
-        let names = ["step", "range test"].map(|what| format!("{} {what}", model.name));
-        let wanted =
-            |name: &String| settings.wants(name) && (!model.large || settings.asks_for(model.name, gpu));
+        let names = [model.step(), format!("{} range test", model.name)];
+        let wanted = |name: &String| settings.wants_of(model, name, gpu);
         if !names.iter().any(wanted) {
             continue;
         }
-        let images = match model.shape {
-            steps::GREY => images.clone(),
-            shape => data::images(10 * BATCH, shape)?,
-        };
+        let images = model.images(&images)?;
         let [step, range_test] = &names;
         if wanted(step) {
             progress(step);

@@ -1,6 +1,6 @@
 //! Whole steps and whole range tests of the models that the crate brings along.
 
-use super::{BATCH, Effort, RangeRow, Stat, StepRow, kernels, timed};
+use super::{BATCH, Effort, RangeRow, Stat, StepRow, data, kernels, timed};
 use crate::compile::Options;
 use crate::data::Dataset;
 use crate::data::order::batch_order;
@@ -21,7 +21,7 @@ pub(super) struct Model {
     build: fn(&[usize], usize) -> Result<Graph>,
     batch: usize,
     /// Images that it is made for.
-    pub shape: [usize; 3],
+    shape: [usize; 3],
     /// Seconds a step on a CPU: measured there only where it is asked for by name.
     pub large: bool,
 }
@@ -31,6 +31,18 @@ pub(super) const MODELS: [Model; 3] = [
     Model { name: "cnn", build: models::cnn, batch: BATCH, shape: GREY, large: false },
     Model { name: "resnet9", build: models::resnet9, batch: 128, shape: [3, 32, 32], large: true },
 ];
+
+impl Model {
+    /// The name of its step as a workload.
+    pub fn step(&self) -> String {
+        format!("{} step", self.name)
+    }
+
+    /// What it trains on: `grey` images, if it is made for those.
+    pub fn images(&self, grey: &Dataset) -> Result<Dataset> {
+        if self.shape == GREY { Ok(grey.clone()) } else { data::images(10 * BATCH, self.shape) }
+    }
+}
 
 /// MNIST's.
 pub(super) const GREY: [usize; 3] = [1, 28, 28];
@@ -63,7 +75,7 @@ pub(super) async fn step(gpu: &Gpu, model: &Model, data: &Dataset, effort: Effor
         costs.push(train(&mut session, data, steps).await?);
     }
     let kernels = match gpu.adapter().timestamps {
-        true => kernels::profile(&mut session, data, &format!("{} step", model.name), effort).await?,
+        true => kernels::profile(&mut session, data, &model.step(), effort).await?,
         false => Vec::new(),
     };
     let stat = |f: fn(&Cost) -> Duration, scale: f64| {

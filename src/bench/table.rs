@@ -6,11 +6,7 @@ use std::fmt;
 /// `{results}` prints the workloads; `{results:#}` also every kernel of the models' steps.
 impl fmt::Display for Results {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let d = &self.device;
-        writeln!(f, "rangefinder {} on {} ({}, {}; {})", self.version, d.name, d.kind, d.backend, d.driver)?;
-        if self.quick {
-            writeln!(f, "a quick look: few repeats, range tests of fewer steps")?;
-        }
+        writeln!(f, "{}", self.title())?;
         for note in &self.notes {
             writeln!(f, "note: {note}")?;
         }
@@ -33,8 +29,17 @@ impl fmt::Display for Results {
     }
 }
 
+impl Results {
+    /// What was measured, by what; and whether it was only a look.
+    pub fn title(&self) -> String {
+        let d = &self.device;
+        let quick = if self.quick { "\na quick look: few repeats, range tests of fewer steps" } else { "" };
+        format!("rangefinder {} on {} ({}, {}; {}){quick}", self.version, d.name, d.kind, d.backend, d.driver)
+    }
+}
+
 /// Three figures, without an exponent.
-fn short(v: f64) -> String {
+pub(super) fn short(v: f64) -> String {
     let decimals = match v.abs() {
         v if v >= 100.0 => 0,
         v if v >= 10.0 => 1,
@@ -51,7 +56,7 @@ fn stat(s: &Stat) -> String {
 }
 
 /// The share of a roofline, or nothing without one.
-fn percent(share: Option<f64>) -> String {
+pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or(String::new(), |s| format!("{:.0} %", 100.0 * s))
 }
 

@@ -1,11 +1,11 @@
 //! `rangefinder find --mode all`: every mode on the same model and data, side by side.
 
-use super::args;
 use super::find::{Found, rates};
 use super::output::{json, text};
-use super::plot::{Layer, Overlay, plot_overlay, short};
+use super::plot::{Layer, Limit, Overlay, plot_overlay, short};
 use super::subject::Subject;
 use super::terminal::Screen;
+use super::{args, file, report};
 use crate::Result;
 use crate::finder::{Mode, Point};
 
@@ -20,12 +20,20 @@ pub(super) struct All<'a> {
 
 impl All<'_> {
     pub fn write(&self, args: &args::Output) -> Result<()> {
-        let Some(path) = &args.plot else { return Ok(()) };
+        if let Some(path) = &args.plot {
+            self.with_overlay(|overlay| plot_overlay(overlay, path))?;
+        }
+        match &args.html {
+            Some(path) => file::write(path, &report::of_modes(self).html()),
+            None => Ok(()),
+        }
+    }
+
+    /// Calls `f` with what the picture shows.
+    pub fn with_overlay<T>(&self, f: impl FnOnce(&Overlay) -> T) -> T {
         let layers: Vec<Layer> = self.modes.iter().map(layer).collect();
-        plot_overlay(
-            &Overlay { title: &self.subject.title(), subtitle: &self.subtitle(), layers: &layers },
-            path,
-        )
+        let limit = Limit::of(self.modes.first().and_then(|found| found.curvature.as_ref()));
+        f(&Overlay { title: &self.subject.title(), subtitle: &self.subtitle(), layers: &layers, limit })
     }
 
     pub fn printed(&self, args: &args::Output) -> Result<String> {

@@ -14,6 +14,7 @@ macro_rules! examples {
 Examples:
   rangefinder find                                        CNN on the digits in the program
   rangefinder find --data mnist:DIR --plot curve.svg      on MNIST's files in DIR, with a picture
+  rangefinder find --html report.html                     a report to keep: one page, no network
   rangefinder find --data moons --optimizer adam --json   every number, as one JSON object
   rangefinder suggest history.csv                         read a curve that another tool measured"
     };
@@ -60,7 +61,8 @@ pub(super) struct Cli {
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    Find(Find),
+    // In a box: it has by far the most options.
+    Find(Box<Find>),
     Suggest(Suggest),
     Plan(Plan),
     Info(Info),
@@ -91,6 +93,13 @@ pub(super) struct Bench {
     /// Also every kernel of the models' steps
     #[arg(long)]
     pub kernels: bool,
+    /// Only the models' steps, kernel by kernel: each one's share of the step, and its distance to this device's own
+    /// ceilings (the largest matrix product and the largest copy, measured in the same run)
+    #[arg(long, conflicts_with = "kernels")]
+    pub profile: bool,
+    /// Draw the profile as a roofline into FILE.svg or FILE.png
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    pub plot: Option<PathBuf>,
     /// Print the results as one JSON object
     #[arg(long)]
     pub json: bool,
@@ -189,6 +198,9 @@ pub(super) struct Output {
     /// Draw the curve into FILE.svg or FILE.png
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
+    /// Write a report into FILE: the picture, every answer and every step, as one HTML page that needs no network
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Write every step into FILE, as CSV
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
@@ -228,6 +240,12 @@ pub(super) struct Suggest {
     /// Print the suggested rate alone, or `none`
     #[arg(long, short, conflicts_with = "json")]
     pub quiet: bool,
+    /// Draw the curve into FILE.svg or FILE.png
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    /// Write a report into FILE, as one HTML page that needs no network
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Apply other finders' rules to the losses as they are, without the smoothing, stopping and trimming that the
     /// tools do first
     #[arg(long)]

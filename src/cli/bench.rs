@@ -1,13 +1,16 @@
 //! `rangefinder bench`: how fast this device runs the kernels, the steps and the range test.
 
-use super::{args, output, print};
-use crate::bench::{self, Results, Settings};
+use super::plot::{Roofline, plot_roofline};
+use super::{args, file, output, print};
+use crate::bench::{self, Profile, Results, Settings};
 use crate::{Error, Gpu, Result};
+use serde::Serialize;
 use std::path::Path;
 
 pub(super) fn bench(args: &args::Bench) -> Result<()> {
     // Read first: a wrong name should not cost a whole measurement.
     let earlier = args.against.as_deref().map(read).transpose()?;
+    file::check_outputs(&[("plot", &args.plot)])?;
     let gpu = pollster::block_on(Gpu::new())?;
     let settings = Settings { quick: args.quick, filter: args.filter.clone(), data: None };
     let bar = indicatif::ProgressBar::new_spinner(); // silent where standard error is no terminal
@@ -15,14 +18,41 @@ pub(super) fn bench(args: &args::Bench) -> Result<()> {
         bar.set_message(name.to_owned());
         bar.tick();
     };
-    let results = pollster::block_on(bench::run(&gpu, &settings, &mut progress))?;
+    let results = match args.profile {
+        true => pollster::block_on(bench::profile(&gpu, &settings, &mut progress)),
+        false => pollster::block_on(bench::run(&gpu, &settings, &mut progress)),
+    }?;
     bar.finish_and_clear();
-    if args.json {
-        return print(&output::json::line(&results)?);
+    let profile = results.profile().filter(|_| args.profile);
+    if let (Some(profile), Some(path)) = (&profile, &args.plot) {
+        plot_roofline(&roofline(&results, profile), path)?;
     }
-    let table = if args.kernels { format!("{results:#}") } else { results.to_string() };
+    if args.json {
+        return print(&output::json::line(&Printed { results: &results, profile: profile.as_ref() })?);
+    }
+    let table = match &profile {
+        Some(profile) => format!("{}\n{profile}", results.title()),
+        None if args.kernels => format!("{results:#}"),
+        None => results.to_string(),
+    };
     let ratios = earlier.map(|earlier| format!("\n{}", results.compare(&earlier))).unwrap_or_default();
     print(&(table + &ratios))
+}
+
+/// The results, and what follows from them.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    results: &'a Results,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<&'a Profile>,
+}
+
+fn roofline<'a>(results: &Results, profile: &'a Profile) -> Roofline<'a> {
+    let quick = if results.quick { ", a quick look" } else { "" };
+    let subtitle =
+        format!("batch {}, {}; each launch in a pass of its own{quick}", bench::BATCH, results.data);
+    Roofline { title: format!("Training steps on {}", results.device.name), subtitle, profile }
 }
 
 /// Results that an earlier `bench --json` printed.

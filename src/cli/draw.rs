@@ -1,6 +1,9 @@
 //! A range test as a drawing in the terminal: dots of Braille for the smoothed loss, eight to a cell.
 
-use super::plot::{Axis, Figure, Tick, between, short};
+mod answers;
+
+use super::output::named;
+use super::plot::{Axis, Figure, Tick, between, drawable, short};
 use super::view;
 
 /// What a cell belongs to, by which it is coloured.
@@ -8,10 +11,12 @@ use super::view;
 enum Ink {
     Plain,
     Curve,
+    Accuracy,
     Raw,
     Band,
     HeldOut,
     Chosen,
+    Limit,
     Stop,
 }
 
@@ -19,30 +24,40 @@ type Cell = (char, Ink);
 
 const BLANK: Cell = (' ', Ink::Plain);
 
+/// The left column of a Braille pattern: a line of these alone is dotted, and can be told from a whole one without colour.
+const LEFT_DOTS: u32 = 0x47;
+
 /// Draws the curve in so many lines of at most so many columns. There are labels as far as there is room for them,
 /// and escape codes only in colour.
 pub(crate) fn draw(figure: &Figure, width: usize, height: usize, colour: bool) -> String {
     let losses = figure.losses();
-    let (axis, legend) = (height >= 5, height >= 7);
-    let rows = height - 2 * usize::from(axis) - usize::from(legend);
+    let axis = height >= 5;
+    // The legend takes a second line where there is height for it.
+    let most = usize::from(height >= 7) + usize::from(height >= 14);
+    let rates = Axis::rates(figure.points).up_to(figure.limit.map_or(0.0, |limit| limit.rate));
+    let legend = legend(figure, &rates, width, most);
+    // And the other answers a row above, where there are any.
+    let strip = height >= 14 && (figure.smith.is_some() || named(figure.rules).iter().any(|r| r.1.is_some()));
+    let rows = height - 2 * usize::from(axis) - legend.len() - usize::from(strip);
     let margin = if axis && width >= 40 { Margin::new(&losses, rows) } else { Margin::none(rows) };
-    let columns = width.saturating_sub(margin.width);
-    let plot = Plot { figure, rates: Axis::rates(figure.points), losses, columns, rows };
-    let body = plot.cells();
-    let mut lines: Vec<Vec<Cell>> = margin
-        .rows
-        .iter()
-        .zip(body)
-        .map(|(margin, row)| plain(margin).into_iter().chain(row).collect())
-        .collect();
+    let accuracy = margin.width > 0 && figure.points.iter().any(|p| p.accuracy.is_some_and(drawable));
+    let right = if accuracy { answers::RIGHT } else { 0 };
+    let columns = width.saturating_sub(margin.width + right);
+    let plot = Plot { figure, rates, losses, columns, rows, accuracy };
+    let mut lines: Vec<Vec<Cell>> = Vec::new();
+    if strip {
+        let answers = plot.answers().unwrap_or_else(|| vec![BLANK; columns]);
+        lines.push(vec![BLANK; margin.width].into_iter().chain(answers).collect());
+    }
+    let right = if accuracy { plot.right() } else { vec![Vec::new(); rows] };
+    let rows = margin.rows.iter().zip(plot.cells()).zip(right);
+    lines.extend(rows.map(|((left, row), right)| plain(left).into_iter().chain(row).chain(right).collect()));
     if axis {
         let corner = if margin.width > 0 { format!("{:>1$}", "└", margin.width) } else { String::new() };
         lines.push(plain(&corner).into_iter().chain(plot.axis()).collect());
         lines.push(vec![BLANK; margin.width].into_iter().chain(plot.rates()).collect());
     }
-    if legend {
-        lines.push(plot.legend(margin.width, width));
-    }
+    lines.extend(legend);
     lines.iter().map(|line| print(line, width, colour)).collect::<Vec<_>>().join("\n")
 }
 
@@ -85,6 +100,8 @@ struct Plot<'a> {
     losses: Axis,
     columns: usize,
     rows: usize,
+    /// Is there an axis of accuracies?
+    accuracy: bool,
 }
 
 impl Plot<'_> {
@@ -99,7 +116,13 @@ impl Plot<'_> {
         self.column(points.iter().find(|p| p.step == step).or(points.last())?.lr)
     }
 
-    /// The curve over the raw losses over the lines of suggestion and stop.
+    /// Of the curvature's limit, where that is on the axis.
+    fn limit(&self) -> Option<usize> {
+        let limit = self.figure.limit.filter(|_| limit_shown(self.figure, &self.rates))?;
+        self.column(limit.rate)
+    }
+
+    /// The curve over the raw losses over the lines of suggestion, limit and stop.
     fn cells(&self) -> Vec<Vec<Cell>> {
         let mut cells = vec![vec![BLANK; self.columns]; self.rows];
         let suggestion = self.figure.suggestion.ok().and_then(|s| self.column(s.lr));
@@ -107,6 +130,9 @@ impl Plot<'_> {
         for row in &mut cells {
             if let Some(stop) = self.stop() {
                 row[stop] = ('┊', Ink::Stop);
+            }
+            if let Some(limit) = self.limit() {
+                row[limit] = ('╎', Ink::Limit);
             }
             if let Some(column) = suggestion {
                 row[column] = ('│', Ink::Chosen);
@@ -118,11 +144,10 @@ impl Plot<'_> {
                 cells[row][column] = ('·', Ink::Raw);
             }
         }
-        for (row, line) in self.braille().into_iter().enumerate() {
-            for (column, dots) in line.into_iter().enumerate().filter(|&(_, dots)| dots != 0) {
-                cells[row][column] = (char::from_u32(0x2800 + dots).unwrap_or(' '), Ink::Curve);
-            }
+        if self.accuracy {
+            self.trace(&mut cells, &self.accuracies(), LEFT_DOTS, Ink::Accuracy);
         }
+        self.trace(&mut cells, &self.spots(), u32::MAX, Ink::Curve);
         for point in self.figure.held_out {
             let row = self.losses.place(point.loss).and_then(|share| dot(1.0 - share, self.rows));
             if let (Some(row), Some(column)) = (row, self.column(point.lr)) {
@@ -145,8 +170,18 @@ impl Plot<'_> {
         }
     }
 
-    /// The smoothed curve as the low byte of a Braille pattern for each cell.
-    fn braille(&self) -> Vec<Vec<u32>> {
+    /// A line through the spots, of the dots under a mask, over whatever is in its cells.
+    fn trace(&self, cells: &mut [Vec<Cell>], spots: &[Option<(f64, f64)>], mask: u32, ink: Ink) {
+        for (row, line) in self.braille(spots).into_iter().enumerate() {
+            let dots = line.into_iter().map(|dots| dots & mask);
+            for (column, dots) in dots.enumerate().filter(|&(_, dots)| dots != 0) {
+                cells[row][column] = (char::from_u32(0x2800 + dots).unwrap_or(' '), ink);
+            }
+        }
+    }
+
+    /// A line as the low byte of a Braille pattern for each cell.
+    fn braille(&self, spots: &[Option<(f64, f64)>]) -> Vec<Vec<u32>> {
         let mut cells = vec![vec![0; self.columns]; self.rows];
         let (across, down) = (2 * self.columns, 4 * self.rows);
         let mut set = |x: f64, y: f64| {
@@ -156,7 +191,6 @@ impl Plot<'_> {
                 cells[y / 4][x / 2] |= bit;
             }
         };
-        let spots: Vec<Option<(f64, f64)>> = self.spots();
         for (i, spot) in spots.iter().enumerate() {
             let Some(here) = *spot else { continue };
             set(here.0, here.1);
@@ -179,13 +213,17 @@ impl Plot<'_> {
 
     fn ticks(&self) -> Vec<Tick> {
         self.rates
-            .ticks((self.columns / 12).clamp(2, 8))
+            .ticks(if self.rates.log {
+                (self.columns / 7).clamp(2, 10)
+            } else {
+                (self.columns / 12).clamp(2, 8)
+            })
             .into_iter()
             .filter(|tick| tick.label.is_some())
             .collect()
     }
 
-    /// The lower edge: ticks, the interval as a heavier line, the suggestion, the stop.
+    /// The lower edge: ticks, the interval as a heavier line, the suggestion, the limit, the stop.
     fn axis(&self) -> Vec<Cell> {
         let mut cells = vec![('─', Ink::Plain); self.columns];
         for column in self.ticks().iter().filter_map(|tick| self.column(tick.at)) {
@@ -199,6 +237,9 @@ impl Plot<'_> {
             if let Some(column) = self.column(suggestion.lr) {
                 cells[column] = ('▲', Ink::Chosen);
             }
+        }
+        if let Some(column) = self.limit() {
+            cells[column] = ('╫', Ink::Limit);
         }
         if let Some(column) = self.figure.verified.and_then(|rate| self.column(rate)) {
             cells[column] = ('◆', Ink::Chosen);
@@ -224,45 +265,71 @@ impl Plot<'_> {
         }
         cells
     }
+}
 
-    /// What the signs mean, the most important first, as many as fit.
-    fn legend(&self, indent: usize, width: usize) -> Vec<Cell> {
-        let mut line = vec![BLANK; indent];
-        // The longest of the texts that fits; the first sign has one in any case.
-        let mut entry = |sign: char, ink: Ink, texts: &[&str]| {
-            let gap = if line.len() > indent { 3 } else { 0 };
-            let fits = |text: &&&str| line.len() + gap + 2 + text.chars().count() <= width;
-            let text = texts.iter().find(fits).or(texts.last().filter(|_| gap == 0));
-            if let Some(text) = text {
-                line.extend(vec![BLANK; gap]);
-                line.extend([(sign, ink), BLANK]);
-                line.extend(plain(text));
-            }
+/// Has the curvature's limit its place on the axis?
+fn limit_shown(figure: &Figure, rates: &Axis) -> bool {
+    let share = figure.limit.and_then(|limit| rates.place(limit.rate));
+    share.is_some_and(|share| (0.0..=1.0).contains(&share))
+}
+
+/// What the signs mean, the most important first, as many as fit into so many lines.
+fn legend(figure: &Figure, rates: &Axis, width: usize, most: usize) -> Vec<Vec<Cell>> {
+    // Under the labels of the losses, roughly.
+    let indent = if width >= 40 { 5 } else { 0 };
+    let mut lines: Vec<Vec<Cell>> = Vec::new();
+    // The longest of the texts that fits a line; the first sign has one in any case.
+    let mut entry = |sign: char, ink: Ink, texts: &[&str]| {
+        let goes_on = |text: &&&str| {
+            lines.last().is_some_and(|line| line.len() + 3 + 2 + text.chars().count() <= width)
         };
-        match self.figure.suggestion {
-            Ok(s) => {
-                let text = format!("suggested {} ({} .. {})", short(s.lr), short(s.low), short(s.high));
-                entry('▲', Ink::Chosen, &[&text]);
-            }
-            Err(_) => entry('∅', Ink::Chosen, &["no suggestion"]),
+        let fits = |text: &&&str| indent + 2 + text.chars().count() <= width;
+        let here = |texts: &'_ [&'_ str]| texts.iter().find(goes_on).map(|text| (text.to_string(), 3));
+        let fresh = || {
+            let text = texts.iter().find(fits).or(texts.last().filter(|_| lines.is_empty()));
+            text.filter(|_| lines.len() < most).map(|text| (text.to_string(), 0))
+        };
+        let Some((text, gap)) = here(&texts[..1]).or_else(fresh).or_else(|| here(texts)) else { return };
+        if gap == 0 {
+            lines.push(vec![BLANK; indent]);
         }
-        if let Some(rate) = self.figure.verified {
-            entry('◆', Ink::Chosen, &[&format!("verified {}", short(rate))]);
+        if let Some(line) = lines.last_mut() {
+            line.extend(vec![BLANK; gap]);
+            line.extend([(sign, ink), BLANK]);
+            line.extend(plain(&text));
         }
-        if let Some((step, reason)) = self.figure.stopped {
-            let (why, at) = (format!("stopped: {reason} (step {step})"), format!("stopped (step {step})"));
-            entry('×', Ink::Stop, &[&why, &at, "stopped"]);
+    };
+    match figure.suggestion {
+        Ok(s) => {
+            let text = format!("suggested {} ({} .. {})", short(s.lr), short(s.low), short(s.high));
+            entry('▲', Ink::Chosen, &[&text]);
         }
-        if !self.figure.band.1.is_empty() {
-            entry('░', Ink::Band, &[&format!("range of {} seeds", self.figure.band.0)]);
-        }
-        if !self.figure.held_out.is_empty() {
-            entry('○', Ink::HeldOut, &["held-out loss", "held out"]);
-        }
-        entry('⠒', Ink::Curve, &[view::NAME]);
-        entry('·', Ink::Raw, &["loss of a batch"]);
-        line
+        Err(_) => entry('∅', Ink::Chosen, &["no suggestion"]),
     }
+    if let Some(rate) = figure.verified {
+        entry('◆', Ink::Chosen, &[&format!("verified {}", short(rate))]);
+    }
+    if let Some((step, reason)) = figure.stopped {
+        let (why, at) = (format!("stopped: {reason} (step {step})"), format!("stopped (step {step})"));
+        entry('×', Ink::Stop, &[&why, &at, "stopped"]);
+    }
+    if let Some(limit) = figure.limit {
+        let (rate, off) = (short(limit.rate), if limit_shown(figure, rates) { "" } else { ", off the axis" });
+        let why = format!("stable below {rate}, by the curvature{off}");
+        entry('╎', Ink::Limit, &[&why, &format!("stable below {rate}{off}")]);
+    }
+    if !figure.band.1.is_empty() {
+        entry('░', Ink::Band, &[&format!("range of {} seeds", figure.band.0)]);
+    }
+    if !figure.held_out.is_empty() {
+        entry('○', Ink::HeldOut, &["held-out loss", "held out"]);
+    }
+    entry('⠒', Ink::Curve, &[view::NAME]);
+    if width >= 40 && figure.points.iter().any(|p| p.accuracy.is_some_and(drawable)) {
+        entry('⠂', Ink::Accuracy, &["accuracy"]);
+    }
+    entry('·', Ink::Raw, &["loss of a batch"]);
+    lines
 }
 
 fn plain(text: &str) -> Vec<Cell> {
@@ -279,9 +346,11 @@ fn print(line: &[Cell], width: usize, colour: bool) -> String {
         let code = match run[0].1 {
             Ink::Plain => "",
             Ink::Curve => "94",
+            Ink::Accuracy => "32",
             Ink::Raw | Ink::Band => "2",
             Ink::HeldOut => "35",
             Ink::Chosen => "33",
+            Ink::Limit => "36",
             Ink::Stop => "31",
         };
         if colour && !code.is_empty() {
@@ -296,7 +365,8 @@ fn print(line: &[Cell], width: usize, colour: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finder::{HeldOutPoint, Point, Refusal, Rules, Suggestion};
+    use crate::cli::plot::Limit;
+    use crate::finder::{HeldOutPoint, Point, Refusal, Rules, Smith, Suggestion};
 
     /// A loss that falls, rises steeply and ends as NaN.
     fn sweep(n: usize) -> Vec<Point> {
@@ -311,7 +381,16 @@ mod tests {
         (0..n).map(point).collect()
     }
 
-    fn drawn(points: &[Point], (width, height): (usize, usize), colour: bool) -> String {
+    fn drawn(points: &[Point], size: (usize, usize), colour: bool) -> String {
+        limited(points, size, colour, Some(0.3))
+    }
+
+    fn limited(
+        points: &[Point],
+        (width, height): (usize, usize),
+        colour: bool,
+        limit: Option<f64>,
+    ) -> String {
         let reason = String::new();
         let suggestion = Suggestion { lr: 0.012, low: 6e-3, high: 0.03, score: 5.0, rule: "ours", reason };
         let stopped = points.last().map(|p| (p.step, "loss diverged"));
@@ -319,8 +398,20 @@ mod tests {
         let rules = &Rules::default();
         let (verified, band, held_out) = (None, (1, &[][..]), &[][..]);
         let (title, subtitle, smith) = ("", "", None);
-        let figure =
-            Figure { title, subtitle, points, suggestion, verified, band, held_out, rules, smith, stopped };
+        let limit = limit.map(|rate| Limit { rate, formula: "2/λ" });
+        let figure = Figure {
+            title,
+            subtitle,
+            points,
+            suggestion,
+            verified,
+            band,
+            held_out,
+            rules,
+            smith,
+            limit,
+            stopped,
+        };
         draw(&figure, width, height, colour)
     }
 
@@ -360,10 +451,61 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_is_a_line_where_it_is_on_the_axis() {
+        let lines = |limit| limited(&sweep(100), (110, 24), false, limit);
+        let on = lines(Some(1e-5));
+        assert!(on.contains("╎ stable below 1e-5, by the curvature") && on.matches('╎').count() > 10, "{on}");
+        assert!(on.contains('╫'), "{on}");
+        let off = lines(Some(120.0));
+        assert!(off.contains("╎ stable below 120, by the curvature, off the axis"), "{off}");
+        assert_eq!((off.matches('╎').count(), off.contains('╫')), (1, false), "{off}");
+        assert!(!lines(None).contains("stable"));
+    }
+
+    #[test]
+    fn other_answers_stand_above_and_accuracy_on_the_right() {
+        let mut points = sweep(100);
+        points.iter_mut().for_each(|p| p.accuracy = Some(p.step as f64 / 100.0));
+        let refusal = Refusal { reason: String::new() };
+        let same = Some(1e-3);
+        let rules = Rules { fastai_valley: same, fastai_steep: same, fastai_slide: same, ..Rules::default() };
+        let smith = Smith { base_lr: 1e-5, max_lr: 1e9 };
+        let figure = Figure {
+            title: "",
+            subtitle: "",
+            points: &points,
+            suggestion: Err(&refusal),
+            verified: None,
+            band: (1, &[]),
+            held_out: &[],
+            rules: &rules,
+            smith: Some(&smith),
+            limit: None,
+            stopped: None,
+        };
+        let text = draw(&figure, 90, 20, false);
+        let lines: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
+        let find =
+            |sign| lines[0].iter().position(|&c| c == sign).unwrap_or_else(|| panic!("{sign}\n{text}"));
+        let (v, s, l, base, max) = (find('v'), find('s'), find('l'), find('['), find(']'));
+        // Three answers at one rate stand side by side, the first of them over the rate; that off the axis at its end.
+        assert_eq!((s, l), (v + 1, v - 1), "{text}");
+        assert!(base < l && max == 90 - answers::RIGHT - 1, "{text}");
+        let tick = lines[18].windows(4).position(|w| w.iter().collect::<String>() == "1e-3");
+        assert!(tick.is_some_and(|at| (at..at + 4).contains(&v)), "{text}");
+        assert!(lines[1].ends_with(&['├', '1', '0', '0', ' ', '%']), "{text}");
+        assert!(text.contains("├  0 %") && text.contains("⠂ accuracy"), "{text}");
+        assert_eq!(lines.len(), 20);
+        assert!(lines.iter().all(|line| line.len() <= 90), "{text}");
+        assert!(draw(&figure, 90, 20, true).contains("\x1b[32m"));
+        assert!(!draw(&figure, 30, 20, false).contains('%'));
+    }
+
+    #[test]
     fn colour_changes_nothing_else() {
         let points = sweep(100);
         let mut coloured = drawn(&points, (80, 20), true);
-        for code in ["94", "2", "33", "31", "0"] {
+        for code in ["94", "2", "33", "36", "31", "0"] {
             let code = format!("\x1b[{code}m");
             assert!(coloured.contains(&code));
             coloured = coloured.replace(&code, "");
@@ -388,6 +530,7 @@ mod tests {
             held_out: &held_out,
             rules: &Rules::default(),
             smith: None,
+            limit: None,
             stopped: None,
         };
         let text = draw(&figure, 100, 20, false);
@@ -402,9 +545,20 @@ mod tests {
         let refusal = Refusal { reason: "the loss is flat".to_string() };
         let (points, suggestion, rules) = (&sweep(30)[..], Err(&refusal), &Rules::default());
         let (verified, band, held_out) = (None, (1, &[][..]), &[][..]);
-        let (title, subtitle, smith, stopped) = ("", "", None, None);
-        let figure =
-            Figure { title, subtitle, points, suggestion, verified, band, held_out, rules, smith, stopped };
+        let (title, subtitle, smith, limit, stopped) = ("", "", None, None, None);
+        let figure = Figure {
+            title,
+            subtitle,
+            points,
+            suggestion,
+            verified,
+            band,
+            held_out,
+            rules,
+            smith,
+            limit,
+            stopped,
+        };
         let text = draw(&figure, 80, 12, false);
         assert!(text.contains("no suggestion") && !text.contains('▲'), "{text}");
     }

@@ -38,6 +38,35 @@ pub(super) fn check(option: &str, path: &Path) -> Result<()> {
     }
 }
 
+/// Will it be possible to write all that was asked for, each into a file of its own? Options by name, with their paths.
+///
+/// # Errors
+/// As [`check`]; a picture of no known kind, or two options for one file.
+pub(super) fn check_outputs(outputs: &[(&str, &Option<PathBuf>)]) -> Result<()> {
+    for (i, (option, path)) in outputs.iter().enumerate() {
+        let Some(path) = path else { continue };
+        if *option == "plot" {
+            super::plot::format(path)?;
+        }
+        check(option, path)?;
+        if let Some((other, _)) = outputs[..i].iter().find(|(_, other)| other.as_ref() == Some(path)) {
+            return Err(Error::argument(
+                *option,
+                format!("is the same file as --{}; name another", other.replace(' ', "-")),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// As [`replace`], with a text.
+///
+/// # Errors
+/// The system's, with the path.
+pub(super) fn write(path: &Path, text: &str) -> Result<()> {
+    replace(path, text.as_bytes()).map_err(|e| Error::io(path, e))
+}
+
 /// Writes beside the path and renames, so that a reader never sees half a file.
 ///
 /// # Errors

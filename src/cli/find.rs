@@ -3,11 +3,11 @@
 use super::all::All;
 use super::args::{self, ModeName, OptimizerName, SpacingName, StopRule};
 use super::output::{self, csv, json, layers, text};
-use super::plot::{self, Figure, plot};
+use super::plot::{Figure, Limit, plot};
 use super::progress::Bar;
 use super::subject::Subject;
 use super::terminal::Screen;
-use super::{cancel, file, grid, print, view};
+use super::{cancel, file, grid, print, report, view};
 use crate::Gpu;
 use crate::Loss;
 use crate::finder::{
@@ -145,27 +145,14 @@ fn check_momentum(args: &args::Find) -> Result<()> {
 
 fn check_files(args: &args::Find) -> Result<()> {
     let (output, mode) = (&args.output, args.sweep.mode);
-    if let Some(path) = &output.plot {
-        plot::format(path)?;
-        file::check("plot", path)?;
-    }
-    if let Some(path) = &output.csv {
-        file::check("csv", path)?;
-    }
-    if let Some(path) = &output.layers_csv {
-        file::check("layers csv", path)?;
-        if mode == ModeName::All {
-            return Err(Error::argument(
-                "layers csv",
-                "holds one sweep; choose one --mode, or --json for all",
-            ));
-        }
-        if [&output.csv, &output.plot].contains(&&output.layers_csv) {
-            return Err(Error::argument("layers csv", "is the same file as another; name one of its own"));
-        }
-    }
-    if output.csv.is_some() && output.csv == output.plot {
-        return Err(Error::argument("csv", "is the same file as --plot; name another"));
+    file::check_outputs(&[
+        ("plot", &output.plot),
+        ("html", &output.html),
+        ("csv", &output.csv),
+        ("layers csv", &output.layers_csv),
+    ])?;
+    if output.layers_csv.is_some() && mode == ModeName::All {
+        return Err(Error::argument("layers csv", "holds one sweep; choose one --mode, or --json for all"));
     }
     if output.csv.is_some() && mode == ModeName::All {
         return Err(Error::argument("csv", "holds one curve; choose one --mode, or --json for all"));
@@ -284,8 +271,11 @@ impl Found<'_> {
             let rows = layers::rows(found, self.rates()).map_err(|e| Error::io(path, e))?;
             file::replace(path, &rows).map_err(|e| Error::io(path, e))?;
         }
-        match &args.plot {
-            Some(path) => self.with_figure(|figure| plot(figure, path)),
+        if let Some(path) = &args.plot {
+            self.with_figure(|figure| plot(figure, path))?;
+        }
+        match &args.html {
+            Some(path) => file::write(path, &report::of_test(self).html()),
             None => Ok(()),
         }
     }
@@ -312,7 +302,8 @@ impl Found<'_> {
         Ok(answer + &text::run(self, args.verify_restore, &screen))
     }
 
-    fn with_figure<T>(&self, f: impl FnOnce(&Figure) -> T) -> T {
+    /// Calls `f` with what the pictures show.
+    pub fn with_figure<T>(&self, f: impl FnOnce(&Figure) -> T) -> T {
         let report = &self.report;
         let stopped = report.stopped.map(|(step, reason)| (step, reason.to_string()));
         let subtitle = format!("{}, {}, on {}", rates(&self.test), self.batches(), report.adapter.name);
@@ -327,12 +318,13 @@ impl Found<'_> {
             held_out: &report.held_out,
             rules: &report.rules,
             smith: report.smith.as_ref(),
+            limit: Limit::of(self.curvature.as_ref()),
             stopped: stopped.as_ref().map(|(step, reason)| (*step, reason.as_str())),
         })
     }
 
     /// What each rate was measured on.
-    fn batches(&self) -> String {
+    pub fn batches(&self) -> String {
         let updates =
             |n: usize| if n == 1 { "1 update".into() } else { format!("{} updates", output::grouped(n)) };
         let text = match self.test.mode {

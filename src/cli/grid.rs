@@ -3,13 +3,13 @@
 use super::args::{self, Grid, ModeName};
 use super::find::rates;
 use super::output::{csv, json, text};
-use super::plot::{Layer, Overlay, plot_overlay};
+use super::plot::{Figure, Layer, Overlay, plot_overlay};
 use super::progress::Bar;
 use super::subject::{Subject, optimizer};
 use super::terminal::Screen;
-use super::{cancel, file, view};
+use super::{cancel, file, report, view};
 use crate::data::order::batch_order;
-use crate::finder::{GridReport, GridSearch, Member, Point, RangeTest, Vary};
+use crate::finder::{GridReport, GridSearch, Member, Point, RangeTest, Report, Vary};
 use crate::{Control, Error, Gpu, HeldOut, Loss, Result, Session};
 use std::sync::atomic::AtomicBool;
 
@@ -152,14 +152,48 @@ impl Searched<'_> {
             let rows = csv::rows(&curves).map_err(|e| Error::io(path, e))?;
             file::replace(path, &rows).map_err(|e| Error::io(path, e))?;
         }
-        let Some(path) = &args.plot else { return Ok(()) };
+        if let Some(path) = &args.plot {
+            self.with_overlay(|overlay| plot_overlay(overlay, path))?;
+        }
+        match &args.html {
+            Some(path) => file::write(path, &report::of_grid(self).html()),
+            None => Ok(()),
+        }
+    }
+
+    /// Calls `f` with what the picture shows.
+    pub fn with_overlay<T>(&self, f: impl FnOnce(&Overlay) -> T) -> T {
         let mut layers = Vec::new();
         for ((name, member), points) in self.members().zip(&self.fits) {
             let suggestion = member.report.suggestion.as_ref().ok();
             let held_out = &member.report.held_out;
             layers.push(Layer { name, points, held_out, suggestion, verified: None });
         }
-        plot_overlay(&Overlay { title: &self.title(), subtitle: &self.subtitle(), layers: &layers }, path)
+        f(&Overlay { title: &self.title(), subtitle: &self.subtitle(), layers: &layers, limit: None })
+    }
+
+    /// Calls `f` with what a picture of each setting shows.
+    pub fn figures<T>(&self, mut f: impl FnMut(&Figure) -> T) -> Vec<T> {
+        let one = |((name, member), points): ((&str, &Member), &Vec<Point>)| {
+            let Report { suggestion, rules, smith, stopped, .. } = &member.report;
+            let stopped = stopped.map(|(step, reason)| (step, reason.to_string()));
+            let title = format!("{}: {name}", self.what());
+            let band = view::band(&member.report.points, &member.report.spread);
+            f(&Figure {
+                title: &title,
+                subtitle: &self.subtitle(),
+                points,
+                suggestion: suggestion.as_ref(),
+                verified: None,
+                band: (self.search.test.seeds, &band),
+                held_out: &member.report.held_out,
+                rules,
+                smith: smith.as_ref(),
+                limit: None,
+                stopped: stopped.as_ref().map(|(step, reason)| (*step, reason.as_str())),
+            })
+        };
+        self.members().zip(&self.fits).map(one).collect()
     }
 
     fn printed(&self, args: &args::Output) -> Result<String> {

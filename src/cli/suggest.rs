@@ -1,10 +1,10 @@
 //! `rangefinder suggest`: answers from a curve that somebody else measured.
 
 use super::output::{grouped, json, text};
-use super::plot::Figure;
+use super::plot::{Figure, plot};
 use super::read::{self, Curve};
 use super::terminal::Screen;
-use super::{args, print, view};
+use super::{args, file, print, report, view};
 use crate::Result;
 use crate::finder::{self, Point, Rules, ewa, rules, rules_as_is, smith};
 
@@ -12,29 +12,38 @@ use crate::finder::{self, Point, Rules, ewa, rules, rules_as_is, smith};
 const BETA: f64 = 0.98;
 
 pub(super) fn suggest(args: &args::Suggest) -> Result<()> {
+    file::check_outputs(&[("plot", &args.plot), ("html", &args.html)])?;
     let curve = read::curve(&args.file)?;
     let suggestion = finder::suggest(&curve.lr, &curve.loss);
-    if args.quiet {
-        return print(&text::rate(suggestion.ok().map(|found| found.lr)));
-    }
     let rules = if args.as_is { rules_as_is(&curve.lr, &curve.loss) } else { as_tools_do(&curve) };
     let smith = smith(&curve.lr, curve.accuracy.as_deref(), &curve.loss);
-    if args.json {
-        return print(&json::line(&json::Answer::new(&suggestion, &rules, smith))?);
-    }
-    let points = view::fitted(&points(&curve));
+    let points = points(&curve);
+    let fit = view::fitted(&points);
     let figure = Figure {
         title: &curve.name,
         subtitle: &subtitle(&curve),
-        points: &points,
+        points: &fit,
         suggestion: suggestion.as_ref(),
         verified: None,
         band: (1, &[]),
         held_out: &[],
         rules: &rules,
         smith: smith.as_ref(),
+        limit: None,
         stopped: stopped(&curve),
     };
+    if let Some(path) = &args.plot {
+        plot(&figure, path)?;
+    }
+    if let Some(path) = &args.html {
+        file::write(path, &report::of_curve(&figure, curve.lr.len(), points.len()).html())?;
+    }
+    if args.quiet {
+        return print(&text::rate(suggestion.as_ref().ok().map(|found| found.lr)));
+    }
+    if args.json {
+        return print(&json::line(&json::Answer::new(&suggestion, &rules, smith))?);
+    }
     let screen = Screen::stdout();
     let stopped = text::stopped(&figure, curve.lr.len(), &screen);
     let gap = if stopped.is_empty() { "" } else { "\n" };

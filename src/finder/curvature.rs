@@ -40,6 +40,8 @@ pub struct Curvature {
     /// arXiv:2103.00065). For Adam, `2 (1 + b) / ((1 - b) lambda)` of the Hessian preconditioned by its second moments
     /// (arXiv:2207.14484), which it has only after some steps. `None` where there is no such limit.
     pub limit: Option<f64>,
+    /// The formula of `limit`, in λ and the momentum β; empty where there is none.
+    pub formula: &'static str,
     /// Products that were taken.
     pub iterations: usize,
     /// Did the estimate settle?
@@ -219,8 +221,9 @@ impl CurvatureTest {
             }
         }
         let (iterations, converged) = (lanczos.products(), settled == 2);
-        let limit = limit(&optimizer, lambda, adapted);
-        Ok(Curvature { lambda_max: lambda, limit, iterations, converged })
+        let (limit, formula) = limit(&optimizer, lambda, adapted).unzip();
+        let formula = formula.unwrap_or_default();
+        Ok(Curvature { lambda_max: lambda, limit, formula, iterations, converged })
     }
 
     /// `H v`, or `P^-1/2 H P^-1/2 v`.
@@ -243,15 +246,17 @@ impl CurvatureTest {
     }
 }
 
-fn limit(optimizer: &Optimizer, lambda: f64, preconditioned: bool) -> Option<f64> {
+/// The largest stable rate, and its formula.
+fn limit(optimizer: &Optimizer, lambda: f64, preconditioned: bool) -> Option<(f64, &'static str)> {
     let b = optimizer.momentum();
-    let stable = match optimizer {
-        Optimizer::Sgd(sgd) if sgd.nesterov => 2.0 * (1.0 + b) / (1.0 + 2.0 * b),
-        Optimizer::Sgd(_) => 2.0 * (1.0 + b),
-        Optimizer::Adam(_) if preconditioned => 2.0 * (1.0 + b) / (1.0 - b),
+    let (stable, formula) = match optimizer {
+        Optimizer::Sgd(_) if b == 0.0 => (2.0, "2/λ"),
+        Optimizer::Sgd(sgd) if sgd.nesterov => (2.0 * (1.0 + b) / (1.0 + 2.0 * b), "2(1+β)/((1+2β)λ)"),
+        Optimizer::Sgd(_) => (2.0 * (1.0 + b), "2(1+β)/λ"),
+        Optimizer::Adam(_) if preconditioned => (2.0 * (1.0 + b) / (1.0 - b), "2(1+β)/((1−β)λ)"),
         Optimizer::Adam(_) => return None,
     };
-    (lambda > 0.0).then_some(stable / lambda)
+    (lambda > 0.0).then_some((stable / lambda, formula))
 }
 
 #[cfg(test)]
@@ -280,7 +285,7 @@ mod tests {
 
     #[test]
     fn limits_are_those_of_the_papers() {
-        let limit = |optimizer: Optimizer, preconditioned| limit(&optimizer, 4.0, preconditioned);
+        let limit = |optimizer: Optimizer, preconditioned| Some(limit(&optimizer, 4.0, preconditioned)?.0);
         let near = |a: Option<f64>, b: f64| assert!((a.unwrap() - b).abs() < 1e-12, "{a:?} {b}");
         near(limit(Sgd::plain().into(), false), 0.5);
         near(limit(Sgd::momentum(0.9).into(), false), 0.95);

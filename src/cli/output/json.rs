@@ -130,6 +130,7 @@ pub(in crate::cli) struct Found<'a> {
 struct CurvatureRow {
     lambda_max: f64,
     limit: Option<f64>,
+    formula: Option<&'static str>,
     iterations: usize,
     converged: bool,
 }
@@ -237,6 +238,7 @@ impl<'a> Found<'a> {
             curvature: found.curvature.map(|c| CurvatureRow {
                 lambda_max: c.lambda_max,
                 limit: c.limit,
+                formula: c.limit.map(|_| c.formula),
                 iterations: c.iterations,
                 converged: c.converged,
             }),

@@ -15,32 +15,54 @@ const COLUMN: usize = 10;
 
 /// Update to weights at a handful of rates; nothing where it was not asked for.
 pub(in crate::cli) fn table(found: &Found, screen: &Screen) -> String {
-    let Some(layers) = &found.report.layers else { return String::new() };
-    let rates = found.rates();
-    let chosen = found.report.suggestion.as_ref().ok().map(|s| s.lr);
-    let steps = shown(layers, &rates, chosen);
-    let about = "norm of a step's update to that of the weights, by learning rate (* the suggested one); a rule of thumb \
-        is 1e-3 (Stanford CS231n)";
-    let mut text = "\n".to_string() + &entry("update / weights", about, screen);
-    let width = layers.names.iter().map(String::len).max().unwrap_or(0).max(NAMES);
-    let cells = |name: &str, cells: Vec<String>| {
+    let Some(Ratios { head, rows, first }) = ratios(found) else { return String::new() };
+    let mut text = "\n".to_string() + &entry("update / weights", ABOUT, screen);
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0).max(NAMES);
+    let cells = |name: &str, cells: &[String]| {
         let cells: String = cells.iter().map(|cell| format!("{cell:>COLUMN$}")).collect();
         format!("{name:<width$}{cells}\n")
     };
+    text += &cells("", &head);
+    text += &rows.iter().map(|(name, row)| cells(name, row)).collect::<String>();
+    match first {
+        Some(first) => text + &entry("not finite", &first, screen),
+        None => text,
+    }
+}
+
+/// What the ratios are.
+pub(in crate::cli) const ABOUT: &str = "norm of a step's update to that of the weights, by learning rate (* the suggested one); \
+    a rule of thumb is 1e-3 (Stanford CS231n)";
+
+/// Update to weights at a handful of rates.
+pub(in crate::cli) struct Ratios<'a> {
+    pub head: Vec<String>,
+    /// Parameter by parameter.
+    pub rows: Vec<(&'a str, Vec<String>)>,
+    /// Where it broke first, if it did.
+    pub first: Option<String>,
+}
+
+/// `None` where they were not asked for.
+pub(in crate::cli) fn ratios<'a>(found: &'a Found) -> Option<Ratios<'a>> {
+    let layers = found.report.layers.as_ref()?;
+    let rates = found.rates();
+    let chosen = found.report.suggestion.as_ref().ok().map(|s| s.lr);
+    let steps = shown(layers, &rates, chosen);
     let head = |&step: &usize| {
         let mark = if Some(step) == chosen.and_then(|lr| nearest(&rates, lr)) { "*" } else { "" };
         format!("{mark}{:.1e}", rates[step])
     };
-    text += &cells("", steps.iter().map(head).collect());
-    for (tensor, name) in layers.names.iter().enumerate() {
+    let row = |(tensor, name): (usize, &'a String)| {
         let ratio =
             |&step: &usize| layers.rows[step][tensor].ratio().map_or("-".into(), |r| format!("{r:.1e}"));
-        text += &cells(name, steps.iter().map(ratio).collect());
-    }
-    match &layers.first {
-        Some(first) => text + &entry("not finite", &broke(first, &rates), screen),
-        None => text,
-    }
+        (name.as_str(), steps.iter().map(ratio).collect())
+    };
+    Some(Ratios {
+        head: steps.iter().map(head).collect(),
+        rows: layers.names.iter().enumerate().map(row).collect(),
+        first: layers.first.as_ref().map(|first| broke(first, &rates)),
+    })
 }
 
 /// Where it broke first.

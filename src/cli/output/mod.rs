@@ -28,7 +28,7 @@ impl From<&Point> for Row {
 }
 
 /// The other finders' answers by name, in the order of every table.
-fn named(rules: &Rules) -> [(&'static str, Option<f64>); 5] {
+pub(super) fn named(rules: &Rules) -> [(&'static str, Option<f64>); 5] {
     [
         ("fastai valley", rules.fastai_valley),
         ("fastai steep", rules.fastai_steep),
@@ -37,6 +37,9 @@ fn named(rules: &Rules) -> [(&'static str, Option<f64>); 5] {
         ("min gradient", rules.min_gradient),
     ]
 }
+
+/// Their signs in the terminal's drawing, in the same order.
+pub(super) const SIGNS: [char; 5] = ['v', 's', 'l', 'm', 'g'];
 
 /// 1797 as 1,797.
 pub(super) fn grouped(count: usize) -> String {

@@ -2,23 +2,23 @@
 
 pub(in crate::cli) mod grid;
 
-use super::{grouped, named};
-use crate::Graph;
+use super::{SIGNS, grouped, named};
 use crate::cli::all::All;
 use crate::cli::draw::draw;
 use crate::cli::find::Found;
 use crate::cli::plot::Figure;
 use crate::cli::terminal::{Screen, wrapped};
-use crate::finder::{Curvature, Line, Suggestion, Verified};
+use crate::finder::{Curvature, Line, Suggestion, Verification, Verified};
+use crate::{Cost, Graph};
 use std::time::Duration;
 
 /// Lines of the drawn curve.
-const HEIGHT: usize = 18;
+const HEIGHT: usize = 19;
 /// Width of the names in the left column.
 pub(super) const NAMES: usize = 18;
 
 /// Why the frozen mode's rates are not rates to train with.
-const ONE_STEP: &str = "one step on one batch is no training: its best rate follows the steepest directions, where it \
+pub(in crate::cli) const ONE_STEP: &str = "one step on one batch is no training: its best rate follows the steepest directions, where it \
     may overshoot or crawl when it is used again and again; see docs/modes.md";
 
 /// A rate alone.
@@ -68,23 +68,25 @@ fn headline(found: &Suggestion, verified: Option<f64>, screen: &Screen) -> Strin
 }
 
 /// Are two rates one, but for rounding?
-fn same(a: f64, b: f64) -> bool {
+pub(in crate::cli) fn same(a: f64, b: f64) -> bool {
     (a / b - 1.0).abs() < 1e-9
 }
 
 /// Every rule's answer in a column.
 fn rules(figure: &Figure, screen: &Screen) -> String {
     let shown = |rate: Option<f64>| rate.map_or("-".into(), |rate| format!("{rate:.2e}"));
-    let mut text = row("rule", "learning rate");
+    // Signs are those of the drawing.
+    let mut text = row("rule", "learning rate, sign");
     if let Ok(found) = figure.suggestion {
         text += &row(found.rule, &format!("{:.2e}  <- suggested", found.lr));
     }
-    for (name, rate) in named(figure.rules) {
-        text += &row(name, &shown(rate));
+    for ((name, rate), sign) in named(figure.rules).into_iter().zip(SIGNS) {
+        let sign = rate.map(|_| format!("  {sign}")).unwrap_or_default();
+        text += &row(name, &(shown(rate) + &sign));
     }
     match figure.smith {
         Some(s) => {
-            let pair = format!("{:.2e} to {:.2e}, the bounds of a cyclical schedule", s.base_lr, s.max_lr);
+            let pair = format!("[{:.2e} to {:.2e}], the bounds of a cyclical schedule", s.base_lr, s.max_lr);
             text + &entry("Smith's pair", &pair, screen)
         }
         None => text + &row("Smith's pair", "-"),
@@ -94,9 +96,14 @@ fn rules(figure: &Figure, screen: &Screen) -> String {
 /// What the frozen mode reads off its line; nothing in other modes.
 pub(in crate::cli) fn line(line: Option<&Line>, screen: &Screen) -> String {
     let Some(line) = line else { return String::new() };
+    let facts: String = along(line).iter().map(|(name, value)| entry(name, value, screen)).collect();
+    "\n".to_string() + &facts + &entry("note", ONE_STEP, screen)
+}
+
+/// The facts of a line, by name.
+pub(in crate::cli) fn along(line: &Line) -> [(&'static str, String); 5] {
     let shown = |rate: Option<f64>| rate.map_or("-".into(), |rate| format!("{rate:.2e}"));
-    let mut text = "\n".to_string();
-    for (name, value) in [
+    [
         (
             "loss at the start",
             format!("{:.4}, falling by {:.2e} for each 1 of the rate", line.initial, line.slope),
@@ -105,26 +112,27 @@ pub(in crate::cli) fn line(line: Option<&Line>, screen: &Screen) -> String {
         ("Armijo's limit", shown(line.armijo)),
         ("above start from", shown(line.rises)),
         ("curvature u'Hu", shown(line.curvature)),
-    ] {
-        text += &entry(name, &value, screen);
-    }
-    text + &entry("note", ONE_STEP, screen)
+    ]
 }
 
 /// Where the held-out loss was lowest; nothing where it was not measured.
 pub(in crate::cli) fn held_out(found: &Found, screen: &Screen) -> String {
+    watched(found).map(|text| "\n".to_string() + &entry("held out", &text, screen)).unwrap_or_default()
+}
+
+/// As [`held_out`], as a sentence.
+pub(in crate::cli) fn watched(found: &Found) -> Option<String> {
     let points = &found.report.held_out;
-    let Some(lowest) = points.iter().min_by(|a, b| a.loss.total_cmp(&b.loss)) else { return String::new() };
+    let lowest = points.iter().min_by(|a, b| a.loss.total_cmp(&b.loss))?;
     let accuracy = lowest.accuracy.map(|share| format!(", accuracy {:.1} %", 100.0 * share));
     let samples = grouped(found.subject.held_out.len());
-    let value = format!(
+    Some(format!(
         "loss lowest at {:.2e}, {:.3}{}; measured at {} rates on {samples} samples, before their updates",
         lowest.lr,
         lowest.loss,
         accuracy.unwrap_or_default(),
         points.len()
-    );
-    "\n".to_string() + &entry("held out", &value, screen)
+    ))
 }
 
 /// What the short runs came to, rate by rate, and which one won.
@@ -132,55 +140,81 @@ pub(in crate::cli) fn short_runs(found: &Found, screen: &Screen) -> String {
     let (Some(tried), Ok(suggestion)) = (&found.verification, &found.report.suggestion) else {
         return String::new();
     };
-    let (runs, steps) = (tried.runs.len(), grouped(tried.steps));
-    let samples = grouped(found.subject.held_out.len());
-    let about = format!(
-        "{runs} of {steps} updates each, at constant rates; losses and accuracies on {samples} samples held out \
-         (loss {:.3} before)",
-        tried.initial
-    );
-    let mut text = "\n".to_string() + &entry("short runs", &about, screen);
+    let mut text = "\n".to_string() + &entry("short runs", &tried_on(tried, found), screen);
     text += &row("", "rate       loss   accuracy");
     for run in &tried.runs {
-        let mark = match (tried.winner == Some(run.lr), same(run.lr, suggestion.lr)) {
-            (true, true) => "  <- verified, suggested",
-            (true, false) => "  <- verified",
-            (false, true) => "  <- suggested",
-            (false, false) => "",
+        let mark = match mark(tried, run, suggestion) {
+            "" => String::new(),
+            mark => format!("  <- {mark}"),
         };
         text += &row("", format!("{}{mark}", outcome(run)).trim_end());
     }
-    let verdict = match tried.winner {
+    text + &entry("verdict", &verdict(tried, suggestion), screen)
+}
+
+/// What the short runs were.
+pub(in crate::cli) fn tried_on(tried: &Verification, found: &Found) -> String {
+    let (runs, steps) = (tried.runs.len(), grouped(tried.steps));
+    let samples = grouped(found.subject.held_out.len());
+    format!(
+        "{runs} of {steps} updates each, at constant rates; losses and accuracies on {samples} samples held out \
+         (loss {:.3} before)",
+        tried.initial
+    )
+}
+
+/// What one of the short runs is.
+pub(in crate::cli) fn mark(tried: &Verification, run: &Verified, suggestion: &Suggestion) -> &'static str {
+    match (tried.winner == Some(run.lr), same(run.lr, suggestion.lr)) {
+        (true, true) => "verified, suggested",
+        (true, false) => "verified",
+        (false, true) => "suggested",
+        (false, false) => "",
+    }
+}
+
+/// What the short runs say of the suggestion.
+pub(in crate::cli) fn verdict(tried: &Verification, suggestion: &Suggestion) -> String {
+    let runs = tried.runs.len();
+    match tried.winner {
         Some(winner) => format!(
             "suggested by the curve {:.2e}; verified by {runs} short runs: {winner:.2e}, the smallest rate within a \
              tenth of the best fall",
             suggestion.lr
         ),
         None => format!("no run lowered the loss; the curve's {:.2e} stands, with doubt", suggestion.lr),
-    };
-    text + &entry("verdict", &verdict, screen)
+    }
 }
 
 /// The curvature at the starting weights, and the rate past which a step across it no longer comes back.
 pub(in crate::cli) fn curvature(found: Option<&Curvature>, screen: &Screen) -> String {
-    let Some(Curvature { lambda_max, limit, iterations, converged }) = found else { return String::new() };
+    let Some(found) = found else { return String::new() };
+    "\n".to_string() + &entry("curvature", &curved(found), screen)
+}
+
+/// The curvature in a sentence.
+pub(in crate::cli) fn curved(found: &Curvature) -> String {
+    let Curvature { lambda_max, limit, formula, iterations, converged } = found;
     let limit = match limit {
-        Some(limit) => format!("stable on a quadratic of this curvature up to {limit:.2e}"),
+        Some(limit) => format!("stable on a quadratic of this curvature up to {formula} = {limit:.2e}"),
         None => "no stable rate follows from it for this optimizer here".to_string(),
     };
     let settled = if *converged { "" } else { ", not settled" };
-    let value =
-        format!("{lambda_max:.3e} at its largest ({iterations} products with the Hessian{settled}); {limit}");
-    "\n".to_string() + &entry("curvature", &value, screen)
+    format!("λ = {lambda_max:.3e} at its largest ({iterations} products with the Hessian{settled}); {limit}")
 }
 
 fn outcome(run: &Verified) -> String {
+    let (loss, accuracy) = measured(run);
+    format!("{:<8} {loss:>8}   {accuracy:>8}", format!("{:.2e}", run.lr))
+}
+
+/// Loss and accuracy of a short run.
+pub(in crate::cli) fn measured(run: &Verified) -> (String, String) {
     let loss = run.loss.map_or("diverged".into(), |loss| match loss {
         _ if loss < 1e4 => format!("{loss:.4}"),
         _ => format!("{loss:.1e}"),
     });
-    let accuracy = run.accuracy.map(|share| format!("{:.1} %", 100.0 * share)).unwrap_or_default();
-    format!("{:<8} {loss:>8}   {accuracy:>8}", format!("{:.2e}", run.lr))
+    (loss, run.accuracy.map(|share| format!("{:.1} %", 100.0 * share)).unwrap_or_default())
 }
 
 /// Which parameters learn at a multiple of the rate that is suggested; nothing where none does.
@@ -197,11 +231,15 @@ pub(in crate::cli) fn groups(model: &Graph, screen: &Screen) -> String {
 
 /// Where a curve of so many planned steps ended early, and why; nothing where it did not.
 pub(in crate::cli) fn stopped(figure: &Figure, planned: usize, screen: &Screen) -> String {
-    let Some((step, reason)) = figure.stopped else { return String::new() };
+    ended(figure, planned).map(|text| entry("stopped", &text, screen)).unwrap_or_default()
+}
+
+/// As [`stopped`], as a sentence.
+pub(in crate::cli) fn ended(figure: &Figure, planned: usize) -> Option<String> {
+    let (step, reason) = figure.stopped?;
     let rate = figure.points.iter().find(|p| p.step == step).or(figure.points.last());
     let at = rate.map(|p| format!(", at {:.2e}", p.lr)).unwrap_or_default();
-    let text = format!("at step {step} of {}{at}: {reason}", grouped(planned));
-    entry("stopped", &text, screen)
+    Some(format!("at step {step} of {}{at}: {reason}", grouped(planned)))
 }
 
 /// Every mode in a row, and what they say together.
@@ -265,11 +303,7 @@ pub(in crate::cli) fn run(found: &Found, hashes: bool, screen: &Screen) -> Strin
         lines.push(("epochs", format!("the sweep went {times}, in a new order each time")));
     }
     lines.push(("restored", restored(report.fingerprints, hashes)));
-    let cost = &report.cost;
-    let (step, kernels) = (time(cost.step), cost.dispatches_per_step);
-    let (idle, busy) = (cost.waits, cost.paced);
-    let waits = format!("host waits: {idle} with nothing queued behind, {busy} with the device busy");
-    lines.push(("time", format!("{step} a step of {kernels} kernels; {} submits; {waits}", cost.submits)));
+    lines.push(("time", cost(&report.cost)));
     lines.push(("adapter", report.adapter.to_string()));
     if report.adapter.is_cpu() {
         let slow = "a driver that computes on the CPU: right, but slow (see `rangefinder info`)";
@@ -278,7 +312,8 @@ pub(in crate::cli) fn run(found: &Found, hashes: bool, screen: &Screen) -> Strin
     lines.into_iter().map(|(name, text)| entry(name, &text, screen)).collect()
 }
 
-fn restored(fingerprints: Option<(u64, u64)>, hashes: bool) -> String {
+/// Is the model as it was?
+pub(in crate::cli) fn restored(fingerprints: Option<(u64, u64)>, hashes: bool) -> String {
     match fingerprints {
         Some((before, after)) if before != after => {
             format!("NOT IDENTICAL: hash {before:016x} before, {after:016x} after")
@@ -288,6 +323,14 @@ fn restored(fingerprints: Option<(u64, u64)>, hashes: bool) -> String {
         }
         _ => "identical".into(),
     }
+}
+
+/// What a run cost.
+pub(in crate::cli) fn cost(cost: &Cost) -> String {
+    let (step, kernels) = (time(cost.step), cost.dispatches_per_step);
+    let (idle, busy) = (cost.waits, cost.paced);
+    let waits = format!("host waits: {idle} with nothing queued behind, {busy} with the device busy");
+    format!("{step} a step of {kernels} kernels; {} submits; {waits}", cost.submits)
 }
 
 fn time(time: Duration) -> String {

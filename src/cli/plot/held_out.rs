@@ -1,9 +1,10 @@
 //! The loss over held-out data: squares on a thin line, apart from the losses of the batches.
 
 use super::Figure;
+use super::colour::{Colour, HELD_OUT};
 use super::curves::lines;
-use super::page::{Frame, HELD_OUT};
-use super::paint::{Colour, Shape, Spot};
+use super::page::Frame;
+use super::paint::{Shape, Spot};
 use crate::finder::HeldOutPoint;
 
 /// What the legend calls it.
@@ -18,7 +19,9 @@ pub(super) fn held_out(shapes: &mut Vec<Shape>, figure: &Figure, frame: &Frame) 
 
 /// In the colour of whoever it belongs to.
 pub(super) fn curve(shapes: &mut Vec<Shape>, points: &[HeldOutPoint], frame: &Frame, colour: Colour) {
-    let spots: Vec<Option<Spot>> = points.iter().map(|p| Some((frame.x(p.lr)?, frame.y(p.loss)?))).collect();
+    let across = |x: &f64| (frame.left..=frame.right).contains(x);
+    let spot = |p: &HeldOutPoint| Some((frame.x(p.lr).filter(across)?, frame.y(p.loss)?));
+    let spots: Vec<Option<Spot>> = points.iter().map(spot).collect();
     lines(shapes, frame, spots.iter().copied(), 1.3, colour);
     let inside = |(_, y): &Spot| (frame.top..=frame.bottom).contains(y);
     shapes.extend(spots.into_iter().flatten().filter(inside).map(|at| square(at, colour)));

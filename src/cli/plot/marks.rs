@@ -1,11 +1,14 @@
-//! What was made of the curve: the suggestion, the other rules' answers, Smith's pair, the stop.
+//! What was made of the curve: the suggestion, the other rules' answers, Smith's pair, the curvature's limit, the stop.
+//!
+//! Each answer has a row of a strip above the frame, so that no two can cover each other however near they lie.
 
 use super::Figure;
-use super::page::{CHOSEN, Frame, GREY, INK, SMITH, fit, label, line_to, pale, text_at};
-use super::paint::{Anchor, Colour, Label, Shape, Spot, measure};
-use super::scale::{drawable, short};
+use super::colour::{AREA, CHOSEN, Colour, GREY, INK, SMITH, WHITE, pale};
+use super::page::{Frame, dashed, fit, line_to, rates, text_at};
+use super::paint::{Anchor, Shape, Spot, measure};
+use super::scale::{Axis, drawable, short};
 
-/// Height of a row of the strip above the frame: one rule each, so that no two answers can cover each other.
+/// Height of a row of the strip.
 pub(super) const ROW: f64 = 16.0;
 
 pub(super) const SMALL: f64 = 11.0;
@@ -17,32 +20,87 @@ const MARGIN: f64 = 14.0;
 pub(super) struct Track {
     name: &'static str,
     rates: (f64, f64),
-    colour: Colour,
+    mark: Mark,
+    /// What stands beside the mark, the longest first.
+    texts: Vec<String>,
+}
+
+/// The sign of an answer.
+#[derive(Clone, Copy, PartialEq)]
+enum Mark {
+    Rule,
+    Verified,
+    Pair,
+    /// With a dotted line down through the frame.
+    Limit,
+    /// With a dashed line down through the frame.
+    Stop,
+}
+
+impl Mark {
+    fn colour(self) -> Colour {
+        match self {
+            Self::Verified => CHOSEN,
+            Self::Pair => SMITH,
+            Self::Rule | Self::Limit => INK,
+            Self::Stop => GREY,
+        }
+    }
+}
+
+/// A sign around a point.
+pub(super) fn diamond((x, y): Spot, colour: Colour) -> Shape {
+    Shape::Area { points: vec![(x - 5.0, y), (x, y - 5.0), (x + 5.0, y), (x, y + 5.0)], colour }
 }
 
 /// The rows that the figure has answers for.
-pub(super) fn tracks(figure: &Figure) -> Vec<Track> {
+pub(super) fn tracks(figure: &Figure, rates: &Axis) -> Vec<Track> {
     let rules = figure.rules;
-    let named = [
-        ("fastai valley", rules.fastai_valley),
-        ("fastai steep", rules.fastai_steep),
-        ("fastai slide", rules.fastai_slide),
-        ("fastai minimum", rules.fastai_minimum),
-        ("min gradient", rules.min_gradient),
-    ];
-    let verified = figure.verified.filter(|&r| drawable(r));
-    let verified = verified.map(|rate| Track { name: "verified", rates: (rate, rate), colour: CHOSEN });
-    let one = named.into_iter().filter_map(|(name, rate)| {
-        let rate = rate.filter(|&r| drawable(r))?;
-        Some(Track { name, rates: (rate, rate), colour: INK })
-    });
+    let single = |name, rate: Option<f64>, mark| {
+        let rate = rate.filter(|&rate| drawable(rate))?;
+        Some(Track { name, rates: (rate, rate), mark, texts: vec![short(rate)] })
+    };
     let pair = figure.smith.map(|smith| (smith.base_lr, smith.max_lr));
-    let pair = pair.filter(|&(base, max)| drawable(base) && drawable(max));
-    verified
-        .into_iter()
-        .chain(one)
-        .chain(pair.map(|rates| Track { name: "Smith base, max", rates, colour: SMITH }))
-        .collect()
+    let pair = pair.filter(|&(base, max)| drawable(base) && drawable(max)).map(|(base, max)| Track {
+        name: "Smith base, max",
+        rates: (base, max),
+        mark: Mark::Pair,
+        texts: vec![format!("{} .. {}", short(base), short(max))],
+    });
+    // Off the axis, the legend says it.
+    let limit = figure.limit.filter(|limit| on_axis(rates, limit.rate)).map(|limit| Track {
+        name: "curvature limit",
+        rates: (limit.rate, limit.rate),
+        mark: Mark::Limit,
+        texts: vec![short(limit.rate)],
+    });
+    [
+        single("verified", figure.verified, Mark::Verified),
+        single("fastai valley", rules.fastai_valley, Mark::Rule),
+        single("fastai steep", rules.fastai_steep, Mark::Rule),
+        single("fastai slide", rules.fastai_slide, Mark::Rule),
+        single("fastai minimum", rules.fastai_minimum, Mark::Rule),
+        single("min gradient", rules.min_gradient, Mark::Rule),
+        pair,
+        limit,
+        stopped(figure),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The last step that ran, and why it was the last.
+fn stopped(figure: &Figure) -> Option<Track> {
+    let (step, reason) = figure.stopped?;
+    let rate = figure.points.iter().find(|p| p.step == step).or(figure.points.last())?.lr;
+    let texts = vec![format!("{reason} (step {step})"), format!("step {step}")];
+    drawable(rate).then_some(Track { name: "stopped", rates: (rate, rate), mark: Mark::Stop, texts })
+}
+
+/// Has a rate its place on the axis?
+pub(super) fn on_axis(rates: &Axis, rate: f64) -> bool {
+    rates.place(rate).is_some_and(|share| (0.0..=1.0).contains(&share))
 }
 
 /// Where the strip begins: under the suggestion's label, where there is one.
@@ -51,22 +109,15 @@ pub(super) fn first_track(figure: &Figure, header: f64) -> f64 {
 }
 
 /// Every other row of the strip is tinted, so that the eye finds the way from a name to its mark.
-pub(super) fn stripes(
-    shapes: &mut Vec<Shape>,
-    figure: &Figure,
-    frame: &Frame,
-    tracks: &[Track],
-    header: f64,
-) {
-    let top = first_track(figure, header);
-    for row in (0..tracks.len()).filter(|&row| tint(row) != tint(1)) {
+pub(super) fn stripes(shapes: &mut Vec<Shape>, frame: &Frame, rows: usize, top: f64) {
+    for row in (0..rows).filter(|&row| tint(row) != tint(1)) {
         let (from, to) = (top + ROW * row as f64, top + ROW * (row + 1) as f64);
         shapes.push(Shape::Box { from: (MARGIN, from), to: (frame.right, to), colour: tint(row) });
     }
 }
 
 fn tint(row: usize) -> Colour {
-    pale(INK, if row.is_multiple_of(2) { 0.045 } else { 0.0 })
+    pale(INK, if row.is_multiple_of(2) { 0.05 } else { 0.0 })
 }
 
 /// The suggestion's rates as positions that lie in the frame.
@@ -76,11 +127,15 @@ fn chosen(figure: &Figure, frame: &Frame) -> Option<(f64, f64, f64)> {
     Some((x(suggestion.low)?, x(suggestion.lr)?, x(suggestion.high)?))
 }
 
-/// The band of the interval, under everything else.
+/// The interval, under everything else; its ends as lines, which are easier to see than a tint.
 pub(super) fn interval(shapes: &mut Vec<Shape>, figure: &Figure, frame: &Frame, header: f64) {
     if let Some((low, _, high)) = chosen(figure, frame) {
-        let (from, to) = ((low, first_track(figure, header)), (high.max(low + 1.0), frame.bottom));
-        shapes.push(Shape::Box { from, to, colour: pale(CHOSEN, 0.16) });
+        let (top, high) = (first_track(figure, header), high.max(low + 1.0));
+        let (from, to) = ((low, top), (high, frame.bottom));
+        shapes.push(Shape::Box { from, to, colour: pale(CHOSEN, AREA) });
+        for x in [low, high] {
+            shapes.push(line_to((x, frame.top), (x, frame.bottom), 0.8, CHOSEN));
+        }
     }
 }
 
@@ -88,13 +143,13 @@ pub(super) fn interval(shapes: &mut Vec<Shape>, figure: &Figure, frame: &Frame, 
 pub(super) fn suggestion(shapes: &mut Vec<Shape>, figure: &Figure, frame: &Frame, header: f64) {
     let (Ok(suggestion), Some((_, x, _))) = (figure.suggestion, chosen(figure, frame)) else { return };
     let (lr, low, high) = (short(suggestion.lr), short(suggestion.low), short(suggestion.high));
-    let text = format!("suggested {lr} ({low} .. {high})");
+    let text = fit(&format!("suggested {lr} ({low} .. {high})"), 13.0, frame.right - frame.left);
     let half = measure(&text, 13.0) / 2.0;
     let centre = x.clamp(frame.left + half, frame.right - half);
     shapes.push(line_to((x, first_track(figure, header) - 3.0), (x, frame.bottom), 1.8, CHOSEN));
     shapes.push(text_at((centre, header + 13.0), text, 13.0, CHOSEN, Anchor::Middle));
     if let Some(y) = crossing(figure, frame, x).filter(|y| (frame.top..=frame.bottom).contains(y)) {
-        shapes.push(Shape::Dot { at: (x, y), radius: 6.0, colour: (255, 255, 255) });
+        shapes.push(Shape::Dot { at: (x, y), radius: 6.0, colour: WHITE });
         shapes.push(Shape::Dot { at: (x, y), radius: 4.5, colour: CHOSEN });
     }
 }
@@ -110,22 +165,11 @@ fn crossing(figure: &Figure, frame: &Frame, x: f64) -> Option<f64> {
     })
 }
 
-/// A dashed line at the last step that ran, and why it was the last.
-pub(super) fn stop(shapes: &mut Vec<Shape>, figure: &Figure, frame: &Frame) {
-    let Some((step, reason)) = figure.stopped else { return };
-    let point = figure.points.iter().find(|p| p.step == step).or(figure.points.last());
-    let Some(x) = point.and_then(|p| frame.x(p.lr)) else { return };
-    let mut y = frame.top;
-    while y < frame.bottom {
-        shapes.push(line_to((x, y), (x, (y + 5.0).min(frame.bottom)), 1.2, GREY));
-        y += 9.0;
-    }
-    let text = fit(&format!("stopped: {reason} (step {step})"), 12.0, frame.bottom - frame.top - 12.0);
-    let at = (x + 15.0, frame.top + 6.0);
-    shapes.push(Shape::Text(Label { upward: true, ..label(at, &text, 12.0, GREY, Anchor::End) }));
-}
+/// Pieces of the vertical lines of a limit and of a stop.
+pub(super) const DOTS: (f64, f64) = (1.2, 3.8);
+const DASHES: (f64, f64) = (5.0, 4.0);
 
-/// The strip of the other answers, one row each.
+/// The strip of the other answers, one row each, with the lines that go down from them.
 pub(super) fn draw_tracks(
     shapes: &mut Vec<Shape>,
     figure: &Figure,
@@ -134,59 +178,107 @@ pub(super) fn draw_tracks(
     header: f64,
 ) {
     let top = first_track(figure, header);
-    let line = chosen(figure, frame).map(|(_, x, _)| x);
+    // Vertical lines that a row's text must not be crossed by: those from above it.
+    let mut lines: Vec<f64> = chosen(figure, frame).map(|(_, x, _)| x).into_iter().collect();
     for (row, track) in tracks.iter().enumerate() {
         let y = top + ROW * (row as f64 + 0.5);
-        shapes.push(text_at((frame.left - 9.0, y + 4.0), track.name.to_string(), SMALL, GREY, Anchor::End));
+        let name = fit(track.name, SMALL, frame.left - 9.0 - MARGIN);
+        shapes.push(text_at((frame.left - 9.0, y + 4.0), name, SMALL, GREY, Anchor::End));
         let (Some(from), Some(to)) = (frame.x(track.rates.0), frame.x(track.rates.1)) else { continue };
-        let (from, to) =
-            (mark(shapes, frame, (from, y), track, 1.0), mark(shapes, frame, (to, y), track, -1.0));
-        let pair = track.rates.0 != track.rates.1;
-        if pair {
-            shapes.push(line_to((from, y), (to, y), 1.5, track.colour));
+        let colour = track.mark.colour();
+        match track.mark {
+            Mark::Limit => dashed(shapes, from, (y, frame.bottom), DOTS, 1.8, colour),
+            Mark::Stop => dashed(shapes, from, (y, frame.bottom), DASHES, 1.2, colour),
+            Mark::Rule | Mark::Verified | Mark::Pair => {}
         }
-        let (low, high) = (short(track.rates.0), short(track.rates.1));
-        let text = if pair { format!("{low} .. {high}") } else { low };
+        let (from, to) =
+            (sign(shapes, frame, (from, y), track, 1.0), sign(shapes, frame, (to, y), track, -1.0));
+        if track.mark == Mark::Pair {
+            shapes.push(line_to((from, y), (to, y), 1.5, colour));
+        }
+        let (x, text) = beside(&track.texts, (from.min(to), from.max(to)), frame, &lines);
         let width = measure(&text, SMALL);
-        let x = beside((from.min(to), from.max(to)), width, frame, line);
-        if pair && x > from && x < to {
+        if x > from && x + width < to {
             let (from, to) = ((x - 4.0, y - 6.0), (x + width + 4.0, y + 6.0));
             shapes.push(Shape::Box { from, to, colour: tint(row) });
         }
         shapes.push(text_at((x, y + 4.0), text, SMALL, INK, Anchor::Start));
+        if track.mark == Mark::Limit {
+            lines.push(from);
+        }
     }
 }
 
-/// One answer: a stroke (what short runs chose, a diamond), or for a pair a triangle that points inwards; off the axis, an arrow at its end. Returns
+/// The sign of one answer; for a pair, a triangle that points inwards; off the axis, an arrow at its end. Returns
 /// where it stands.
-fn mark(shapes: &mut Vec<Shape>, frame: &Frame, (x, y): Spot, track: &Track, inwards: f64) -> f64 {
+fn sign(shapes: &mut Vec<Shape>, frame: &Frame, (x, y): Spot, track: &Track, inwards: f64) -> f64 {
     let at = x.clamp(frame.left, frame.right);
+    let colour = track.mark.colour();
     let triangle = |tip: f64| Shape::Area {
         points: vec![(at - tip, y - 4.5), (at + tip, y), (at - tip, y + 4.5)],
-        colour: track.colour,
+        colour,
     };
-    shapes.push(match x {
-        _ if x < frame.left => triangle(-4.0),
-        _ if x > frame.right => triangle(4.0),
-        _ if track.rates.0 != track.rates.1 => triangle(4.0 * inwards),
-        _ if track.colour == CHOSEN => Shape::Area {
-            points: vec![(at - 5.0, y), (at, y - 5.0), (at + 5.0, y), (at, y + 5.0)],
-            colour: track.colour,
-        },
-        _ => line_to((at, y - 5.0), (at, y + 5.0), 2.4, track.colour),
-    });
+    let stroke = line_to((at, y - 5.0), (at, y + 5.0), 2.4, colour);
+    match (x, track.mark) {
+        _ if x < frame.left => shapes.push(triangle(-4.0)),
+        _ if x > frame.right => shapes.push(triangle(4.0)),
+        (_, Mark::Pair) => shapes.push(triangle(4.0 * inwards)),
+        (_, Mark::Verified) => shapes.push(diamond((at, y), colour)),
+        (_, Mark::Rule | Mark::Limit) => shapes.push(stroke),
+        (_, Mark::Stop) => shapes.extend([
+            line_to((at - 4.0, y - 4.0), (at + 4.0, y + 4.0), 2.0, colour),
+            line_to((at - 4.0, y + 4.0), (at + 4.0, y - 4.0), 2.0, colour),
+        ]),
+    }
     at
 }
 
-/// Where a text of that width starts next to its mark: to the right, or to the left where the frame ends or the
-/// suggestion's line would cross it; else between two marks, or before the line.
-fn beside((from, to): (f64, f64), width: f64, frame: &Frame, line: Option<f64>) -> f64 {
+/// The longest text that finds a place next to its mark, from `from` to `to`, and where it starts: to the right, to the left,
+/// or beyond a line that would cross it; else between two marks.
+pub(super) fn beside(
+    texts: &[String],
+    (from, to): (f64, f64),
+    frame: &Frame,
+    lines: &[f64],
+) -> (f64, String) {
     let gap = 8.0;
-    let inside = |x: f64| x >= frame.left && x + width <= frame.right;
-    let clear = |x: f64| line.is_none_or(|l| l < x - 4.0 || l > x + width + 4.0);
-    let before = line.unwrap_or(from) - gap - width;
-    let places =
-        [to + gap, from - gap - width, (from + to - width) / 2.0, before, before + width + 2.0 * gap];
-    let good = places.into_iter().find(|&x| inside(x) && clear(x));
-    good.or(places.into_iter().find(|&x| inside(x))).unwrap_or(places[0])
+    let inside = |x: f64, width: f64| x >= frame.left && x + width <= frame.right;
+    let clear = |x: f64, width: f64| lines.iter().all(|&line| line < x - 4.0 || line > x + width + 4.0);
+    let off = |x: f64, width: f64| {
+        x + width < from - 4.0 || x > to + 4.0 || (x > from + 4.0 && x + width < to - 4.0)
+    };
+    let places = |width: f64| {
+        let beyond = lines.iter().flat_map(move |&line| [line + gap, line - gap - width]);
+        [to + gap, from - gap - width, (from + to - width) / 2.0].into_iter().chain(beyond)
+    };
+    let good = |text: &&String| {
+        let width = measure(text, SMALL);
+        places(width)
+            .find(|&x| inside(x, width) && clear(x, width) && off(x, width))
+            .map(|x| (x, text.to_string()))
+    };
+    let near = || {
+        let text = texts.last().cloned().unwrap_or_default();
+        let width = measure(&text, SMALL);
+        let x = places(width).find(|&x| inside(x, width)).unwrap_or(to + gap);
+        (x, fit(&text, SMALL, frame.right - frame.left))
+    };
+    texts.iter().find_map(|text| good(&text)).unwrap_or_else(near)
+}
+
+/// What there is to see, for those who do not see it.
+pub(super) fn about(figure: &Figure) -> String {
+    let mut parts = Vec::new();
+    let mut shown = figure.points.iter().map(|p| p.lr).filter(|&lr| drawable(lr));
+    if let Some(first) = shown.next() {
+        let last = shown.next_back().unwrap_or(first);
+        parts.push(format!("The loss over the learning rate, from {} to {}", short(first), short(last)));
+    }
+    parts.push(match figure.suggestion {
+        Ok(s) => format!("suggested {} ({} to {})", short(s.lr), short(s.low), short(s.high)),
+        Err(_) => "no suggestion".to_string(),
+    });
+    let rates = rates(figure);
+    parts.extend(tracks(figure, &rates).iter().map(|t| format!("{}: {}", t.name, t.texts[0])));
+    parts.join("; ")
 }

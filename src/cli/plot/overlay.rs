@@ -1,23 +1,22 @@
 //! Several curves on the same axes, each in its colour, with a row for each answer.
 
-use super::curves::{dots, lines};
-use super::held_out;
-use super::marks::{ROW, SMALL};
-use super::page::{self, BOTTOM, Frame, GREY, HEIGHT, INK, LEFT, WHITE, WIDTH};
-use super::page::{fit, line_to, pale, text_at};
-use super::paint::{Anchor, Colour, Shape, Spot, measure};
+use super::colour::{CURVES, Colour, GREY, INK, POINT, pale};
+use super::curves::{dots, lines, said, upright};
+use super::legend::{Legend, stroke};
+use super::marks::{DOTS, ROW, SMALL, beside, diamond, on_axis, stripes};
+use super::page::{self, Frame, Layout, dashed, fit, line_to, text_at};
+use super::paint::{Anchor, Picture, Shape, Value};
 use super::scale::{Axis, drawable, short};
+use super::{Limit, held_out};
 use crate::finder::{HeldOutPoint, Point, Suggestion};
-
-/// From the palette of Okabe and Ito, in an order that sets neighbours apart.
-const COLOURS: [Colour; 6] =
-    [(0, 114, 178), (230, 159, 0), (0, 158, 115), (213, 94, 0), (204, 121, 167), (86, 180, 233)];
 
 /// What a picture of several curves shows.
 pub(crate) struct Overlay<'a> {
     pub title: &'a str,
     pub subtitle: &'a str,
     pub layers: &'a [Layer<'a>],
+    /// How far the curvature lets the rate go.
+    pub limit: Option<Limit>,
 }
 
 /// One of the curves.
@@ -31,32 +30,56 @@ pub(crate) struct Layer<'a> {
     pub verified: Option<f64>,
 }
 
-pub(super) fn page(overlay: &Overlay) -> Vec<Shape> {
-    let right = WIDTH - 30.0;
-    let mut shapes = vec![Shape::Box { from: (0.0, 0.0), to: (WIDTH, HEIGHT), colour: WHITE }];
-    let strip = header(&mut shapes, overlay, right);
+pub(super) fn page(overlay: &Overlay, layout: &Layout) -> Picture {
+    let right = layout.width - 30.0;
+    let (rates, up) = axes(overlay);
+    let across = rates.up_to(overlay.limit.map_or(0.0, |limit| limit.rate)).padded(0.015, 0.015);
+    let mut shapes = Vec::new();
+    let y = page::titles(&mut shapes, layout, (overlay.title, overlay.subtitle), None);
+    let strip = legend(&mut shapes, overlay, layout, y, &across);
     let top = strip + ROW * overlay.layers.len() as f64 + 10.0;
-    let (rates, losses) = axes(overlay);
-    let frame = Frame { left: LEFT, right, top, bottom: BOTTOM, rates: rates.padded(0.015, 0.015), losses };
-    for row in (0..overlay.layers.len()).step_by(2) {
-        let (from, to) = (strip + ROW * row as f64, strip + ROW * (row + 1) as f64);
-        shapes.push(Shape::Box { from: (14.0, from), to: (right, to), colour: pale(INK, 0.045) });
-    }
+    let bottom = top + layout.height;
+    let frame = Frame { left: layout.left, right, top, bottom, across, up, labels: layout.labels };
+
+    stripes(&mut shapes, &frame, overlay.layers.len(), strip);
     page::grid(&mut shapes, &frame);
-    for (layer, &colour) in overlay.layers.iter().zip(COLOURS.iter().cycle()) {
+    let layers = || overlay.layers.iter().zip(CURVES.into_iter().cycle());
+    for (layer, colour) in layers() {
         let raw = layer.points.iter().map(|p| Some((frame.x(p.lr)?, frame.y(p.loss)?)));
-        dots(&mut shapes, &frame, raw, 1.6, pale(colour, 0.35));
+        dots(&mut shapes, &frame, raw, 1.3, pale(colour, POINT));
     }
-    for (layer, &colour) in overlay.layers.iter().zip(COLOURS.iter().cycle()) {
+    for (layer, colour) in layers() {
         let fit = layer.points.iter().map(|p| Some((frame.x(p.lr)?, frame.y(p.smoothed)?)));
         lines(&mut shapes, &frame, fit, 2.2, colour);
         held_out::curve(&mut shapes, layer.held_out, &frame, colour);
     }
-    page::axes(&mut shapes, &frame, INK, false);
-    for (row, (layer, &colour)) in overlay.layers.iter().zip(COLOURS.iter().cycle()).enumerate() {
+    page::axes(&mut shapes, &frame, INK, None);
+    if let Some(x) = overlay.limit.filter(|l| on_axis(&across, l.rate)).and_then(|l| frame.x(l.rate)) {
+        dashed(&mut shapes, x, (frame.top, frame.bottom), DOTS, 1.8, INK);
+    }
+    for (row, (layer, colour)) in layers().enumerate() {
         answer(&mut shapes, layer, &frame, strip + ROW * (row as f64 + 0.5), colour);
     }
-    shapes
+    page::picture(layout, bottom, shapes, overlay.title, about(overlay), values(overlay, &frame))
+}
+
+/// What each point is, for a reader who points at it.
+fn values(overlay: &Overlay, frame: &Frame) -> Vec<Value> {
+    let value = |layer: &Layer, p: &Point| {
+        let at = frame.inside((frame.x(p.lr)?, frame.y(p.loss)?));
+        Some(Value { at, text: format!("{}, {}", layer.name, said(p)) })
+    };
+    overlay.layers.iter().flat_map(|l| l.points.iter().filter_map(move |p| value(l, p))).collect()
+}
+
+/// What there is to see, for those who do not see it.
+fn about(overlay: &Overlay) -> String {
+    let layer = |layer: &Layer| match layer.suggestion {
+        Some(found) => format!("{}: {}", layer.name, short(found.lr)),
+        None => format!("{}: no suggestion", layer.name),
+    };
+    let answers: Vec<String> = overlay.layers.iter().map(layer).collect();
+    format!("Several curves of the loss over the learning rate; suggested: {}", answers.join("; "))
 }
 
 /// The axes that hold every curve's own.
@@ -73,47 +96,46 @@ fn axes(overlay: &Overlay) -> (Axis, Axis) {
     (Axis::rates(&all), losses.unwrap_or_else(|| Axis::losses(&all)))
 }
 
-/// Title, subtitle and legend; returns where the strip of the answers begins.
-fn header(shapes: &mut Vec<Shape>, overlay: &Overlay, right: f64) -> f64 {
-    let width = right - LEFT;
-    shapes.push(text_at((LEFT, 34.0), fit(overlay.title, 17.0, width), 17.0, INK, Anchor::Start));
-    shapes.push(text_at((LEFT, 54.0), fit(overlay.subtitle, 12.5, width), 12.5, GREY, Anchor::Start));
-    let (mut x, y) = (LEFT, 78.0);
-    let middle = y - 4.2;
-    let text = |shapes: &mut Vec<Shape>, x: f64, text: &str| {
-        shapes.push(text_at((x, y), text.to_string(), 12.0, INK, Anchor::Start));
-        x + measure(text, 12.0) + 20.0
-    };
-    for (layer, &colour) in overlay.layers.iter().zip(COLOURS.iter().cycle()) {
-        shapes.push(line_to((x, middle), (x + 22.0, middle), 2.6, colour));
-        x = text(shapes, x + 28.0, layer.name);
+/// What the signs mean. Returns where that ends.
+fn legend(shapes: &mut Vec<Shape>, overlay: &Overlay, layout: &Layout, y: f64, rates: &Axis) -> f64 {
+    let mut legend = Legend::new(shapes, layout, y);
+    for (layer, colour) in overlay.layers.iter().zip(CURVES.into_iter().cycle()) {
+        legend.entry(stroke(2.6, colour), layer.name);
     }
     if overlay.layers.iter().any(|layer| !layer.held_out.is_empty()) {
-        shapes.push(line_to((x, middle), (x + 22.0, middle), 1.3, GREY));
-        shapes.push(held_out::square((x + 11.0, middle), GREY));
-        x = text(shapes, x + 28.0, held_out::NAME);
+        legend.entry(
+            |(x, y)| {
+                let line = line_to((x - 11.0, y), (x + 11.0, y), 1.3, GREY);
+                vec![line, held_out::square((x, y), GREY)]
+            },
+            held_out::NAME,
+        );
     }
-    shapes.push(line_to((x, middle), (x + 22.0, middle), 1.5, GREY));
-    shapes.push(line_to((x + 11.0, middle - 5.0), (x + 11.0, middle + 5.0), 2.4, GREY));
-    x = text(shapes, x + 28.0, "suggested, with its interval");
+    legend.entry(
+        |(x, y)| {
+            let bar = line_to((x - 11.0, y), (x + 11.0, y), 1.5, GREY);
+            vec![bar, line_to((x, y - 5.0), (x, y + 5.0), 2.4, GREY)]
+        },
+        "suggested, with its interval",
+    );
     if overlay.layers.iter().any(|layer| layer.verified.is_some()) {
-        shapes.push(diamond((x + 5.5, middle), GREY));
-        text(shapes, x + 17.0, "verified");
+        legend.entry(|at| vec![diamond(at, GREY)], "verified");
     }
-    y + 12.0
-}
-
-fn diamond((x, y): Spot, colour: Colour) -> Shape {
-    Shape::Area { points: vec![(x - 5.5, y), (x, y - 5.5), (x + 5.5, y), (x, y + 5.5)], colour }
+    if let Some(limit) = overlay.limit {
+        let off = if on_axis(rates, limit.rate) { "" } else { ": off the axis" };
+        legend.entry(upright, &format!("stable below {} = {}{off}", limit.formula, short(limit.rate)));
+    }
+    legend.end() + 2.0
 }
 
 /// A row of the strip: the interval, a stroke at the suggestion, a diamond at the verified rate, and on the axis a tick.
 fn answer(shapes: &mut Vec<Shape>, layer: &Layer, frame: &Frame, y: f64, colour: Colour) {
-    shapes.push(text_at((frame.left - 9.0, y + 4.0), layer.name.to_string(), SMALL, GREY, Anchor::End));
+    let name = fit(layer.name, SMALL, frame.left - 23.0);
+    shapes.push(text_at((frame.left - 9.0, y + 4.0), name, SMALL, GREY, Anchor::End));
     let x = |rate: f64| frame.x(rate).map(|x| x.clamp(frame.left, frame.right));
     let Some(found) = layer.suggestion else {
         let text = "no suggestion".to_string();
-        shapes.push(text_at((frame.left + 8.0, y + 4.0), text, SMALL, colour, Anchor::Start));
+        shapes.push(text_at((frame.left + 8.0, y + 4.0), text, SMALL, INK, Anchor::Start));
         return;
     };
     let (Some(low), Some(at), Some(high)) = (x(found.low), x(found.lr), x(found.high)) else { return };
@@ -122,14 +144,11 @@ fn answer(shapes: &mut Vec<Shape>, layer: &Layer, frame: &Frame, y: f64, colour:
     shapes.push(line_to((at, frame.bottom - 9.0), (at, frame.bottom), 2.4, colour));
     let verified = layer.verified.filter(|&rate| drawable(rate)).and_then(x);
     shapes.extend(verified.map(|x| diamond((x, y), colour)));
-    // Left of everything in the row, where there is most room; right of it where there is none.
-    let text = match layer.verified {
-        Some(rate) => format!("{}, verified {}", short(found.lr), short(rate)),
-        None => short(found.lr),
+    let texts = match layer.verified {
+        Some(rate) => vec![format!("{}, verified {}", short(found.lr), short(rate)), short(found.lr)],
+        None => vec![short(found.lr)],
     };
-    let width = measure(&text, SMALL);
-    let first = low.min(verified.unwrap_or(low)) - 10.0;
-    let last = high.max(verified.unwrap_or(high)) + 10.0;
-    let (at, anchor) = if first - width > frame.left { (first, Anchor::End) } else { (last, Anchor::Start) };
-    shapes.push(text_at((at, y + 4.0), text, SMALL, INK, anchor));
+    let marks = (low.min(verified.unwrap_or(low)), high.max(verified.unwrap_or(high)));
+    let (at, text) = beside(&texts, marks, frame, &[]);
+    shapes.push(text_at((at, y + 4.0), text, SMALL, INK, Anchor::Start));
 }

@@ -1,16 +1,14 @@
-//! A picture as data, and the two ways to paint it: SVG and pixels, both through `plotters`' backends.
+//! A picture as data, and as pixels, through `plotters`' bitmap backend.
 
-use plotters::prelude::{BitMapBackend, DrawingBackend, SVGBackend};
+use super::colour::{Colour, Theme};
+use plotters::prelude::{BitMapBackend, DrawingBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle};
 use std::sync::Once;
 
 /// What SVG asks for, and the name under which the embedded font measures and draws: a viewer without DejaVu takes
 /// Verdana, of nearly the same widths, or its own, which is seldom wider.
-const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
-
-/// SVG coordinates of `plotters` are whole numbers; a finer grid under the same view box keeps curves smooth.
-const FINE: u32 = 10;
+pub(super) const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 
 /// The PNG has two pixels to each unit of the page ...
 const PIXELS: u32 = 2;
@@ -18,8 +16,8 @@ const PIXELS: u32 = 2;
 /// ... and is drawn at twice that and averaged, since `plotters` does not smooth the edges of thick lines.
 const SAMPLES: u32 = 2;
 
-pub(super) type Colour = (u8, u8, u8);
-pub(super) type Spot = (f64, f64);
+/// Page units from the top left corner.
+pub(crate) type Spot = (f64, f64);
 
 /// Which point of a text its position is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,8 +38,7 @@ pub(super) struct Label {
     pub upward: bool,
 }
 
-/// One thing on the page, in page units from the top left corner. Colours are opaque: overlaps of translucent
-/// strokes would show.
+/// One thing on the page.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Shape {
     Box { from: Spot, to: Spot, colour: Colour },
@@ -51,24 +48,34 @@ pub(super) enum Shape {
     Text(Label),
 }
 
+/// A whole picture.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Picture {
+    /// Width and height in page units: pixels on a screen, half of the PNG's.
+    pub size: (u32, u32),
+    /// From the bottom of the pile to its top.
+    pub shapes: Vec<Shape>,
+    pub title: String,
+    /// What there is to see, for those who do not see it.
+    pub about: String,
+    /// What was measured where, for a reader who points at it.
+    pub values: Vec<Value>,
+}
+
+/// A measured point: where it is drawn, and what it is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Value {
+    pub at: Spot,
+    pub text: String,
+}
+
 /// Width of a text in page units.
 pub(super) fn measure(text: &str, size: f64) -> f64 {
     let em = 100.0;
-    let font = font(em * Pen::PIXEL.em);
+    let font = font(em * EM);
     // Without its font a picture is refused when it is painted; until then a guess will do.
     let width = font.layout_box(text).map_or(60.0 * text.chars().count() as f64, |(_, (w, _))| f64::from(w));
     width * size / em
-}
-
-/// The page as an SVG document, its texts as text.
-pub(super) fn svg(shapes: &[Shape], (width, height): (u32, u32)) -> Result<String, String> {
-    let mut out = String::new();
-    let size = (width * FINE, height * FINE);
-    paint(SVGBackend::with_string(&mut out, size), &Pen { scale: f64::from(FINE), ..Pen::VECTOR }, shapes)?;
-    let fine = format!("width=\"{}\" height=\"{}\"", size.0, size.1);
-    let page =
-        format!("width=\"{width}\" height=\"{height}\" stroke-linejoin=\"round\" stroke-linecap=\"round\"");
-    Ok(out.replacen(&fine, &page, 1))
 }
 
 /// The page as rows of RGB bytes, with their width and height in pixels.
@@ -76,7 +83,7 @@ pub(super) fn pixels(shapes: &[Shape], (width, height): (u32, u32)) -> Result<(V
     let scale = PIXELS * SAMPLES;
     let size = (width * scale, height * scale);
     let mut fine = vec![255; (size.0 * size.1 * 3) as usize];
-    let pen = Pen { scale: f64::from(scale), ..Pen::PIXEL };
+    let pen = Pen { scale: f64::from(scale) };
     paint(BitMapBackend::with_buffer(&mut fine, size), &pen, shapes)?;
     Ok((average(&fine, size.0 as usize), width * PIXELS, height * PIXELS))
 }
@@ -98,21 +105,18 @@ fn average(fine: &[u8], width: usize) -> Vec<u8> {
     out
 }
 
-/// How page units become those of a backend.
+/// The size that the backend must be told, in ems: it takes the line height of the font.
+const EM: f64 = 2384.0 / 2048.0;
+
+/// How far under its position the backend puts the baseline, in ems.
+const BASELINE: f64 = 1192.0 / 2048.0;
+
+/// How page units become pixels.
 struct Pen {
     scale: f64,
-    /// The size that the backend must be told, in ems: one takes the line height of the font, one a fixed factor.
-    em: f64,
-    /// How far under its position the backend puts the baseline, in ems.
-    baseline: f64,
-    /// Whether corners of thick lines have to be rounded by hand.
-    joints: bool,
 }
 
 impl Pen {
-    const VECTOR: Self = Self { scale: 1.0, em: 1.24, baseline: 0.76, joints: false };
-    const PIXEL: Self = Self { scale: 1.0, em: 2384.0 / 2048.0, baseline: 1192.0 / 2048.0, joints: true };
-
     fn spot(&self, (x, y): Spot) -> (i32, i32) {
         ((x * self.scale).round() as i32, (y * self.scale).round() as i32)
     }
@@ -153,7 +157,7 @@ fn stroke<B: DrawingBackend>(backend: &mut B, pen: &Pen, shape: &Shape) -> Resul
     }
 }
 
-/// A line of any width. The bitmap backend makes one polygon of a thick line, which breaks where the line turns back
+/// A line of any width. The backend makes one polygon of a thick line, which breaks where the line turns back
 /// on itself: there it is drawn piece by piece, with round joints.
 fn line<B: DrawingBackend>(
     backend: &mut B,
@@ -162,9 +166,6 @@ fn line<B: DrawingBackend>(
     style: &ShapeStyle,
 ) -> Result<(), String> {
     let spots: Vec<(i32, i32)> = points.iter().map(|&p| pen.spot(p)).collect();
-    if !pen.joints {
-        return backend.draw_path(spots, style).map_err(said);
-    }
     for pair in spots.windows(2) {
         backend.draw_line(pair[0], pair[1], style).map_err(said)?;
     }
@@ -182,18 +183,18 @@ fn text<B: DrawingBackend>(backend: &mut B, pen: &Pen, label: &Label) -> Result<
         Anchor::End => HPos::Right,
     };
     let turn = if label.upward { FontTransform::Rotate270 } else { FontTransform::None };
-    let (r, g, b) = label.colour;
-    let font = font(label.size * pen.em * pen.scale).transform(turn);
+    let (r, g, b) = label.colour.on(Theme::Light);
+    let font = font(label.size * EM * pen.scale).transform(turn);
     let style = TextStyle { pos: Pos::new(h_pos, VPos::Top), ..font.color(&RGBColor(r, g, b)) };
-    let above = pen.baseline * label.size;
+    let above = BASELINE * label.size;
     let (x, y) = label.at;
     let at = if label.upward { (x - above, y) } else { (x, y - above) };
-    // A control character would make the SVG document invalid.
     let plain: String = label.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     backend.draw_text(&plain, &style, pen.spot(at)).map_err(said)
 }
 
-fn fill((r, g, b): Colour) -> ShapeStyle {
+fn fill(colour: Colour) -> ShapeStyle {
+    let (r, g, b) = colour.on(Theme::Light);
     ShapeStyle::from(RGBColor(r, g, b)).filled()
 }
 

@@ -11,6 +11,9 @@ const TINY: f64 = 1e-30;
 /// From this ratio of the highest to the lowest rate on, the axis is logarithmic.
 const LOG_FROM: f64 = 20.0;
 
+/// How many times the highest rate is still next to it.
+const NEAR: f64 = 3.0;
+
 /// A value that has a place on an axis: finite, and not absurdly large.
 pub(crate) fn drawable(value: f64) -> bool {
     value.abs() <= HUGE
@@ -73,6 +76,12 @@ impl Axis {
         Self { low: self.low.min(lower), high: self.high.max(higher), ..self }
     }
 
+    /// The same axis, stretched to a rate that lies a little beyond its end.
+    pub fn up_to(self, rate: f64) -> Self {
+        let near = self.log && rate > self.high && rate <= NEAR * self.high;
+        if near { Self { high: rate, ..self } } else { self }
+    }
+
     /// The same axis with room at the ends, in shares of its length.
     pub fn padded(self, before: f64, after: f64) -> Self {
         let length = if self.log { (self.high / self.low).ln() } else { self.high - self.low };
@@ -92,9 +101,13 @@ impl Axis {
         (drawable(value) && share.is_finite()).then_some(share)
     }
 
-    /// Ticks from low to high; `wanted` is about how many labels a linear axis gets.
+    /// Ticks from low to high; `wanted` is about how many labels there are to be.
     pub fn ticks(&self, wanted: usize) -> Vec<Tick> {
-        if self.log { log_ticks(self.low, self.high) } else { linear_ticks(self.low, self.high, wanted) }
+        if self.log {
+            log_ticks(self.low, self.high, wanted)
+        } else {
+            linear_ticks(self.low, self.high, wanted)
+        }
     }
 }
 
@@ -136,7 +149,7 @@ pub(crate) fn between(a: (f64, f64), b: (f64, f64), low: f64, high: f64) -> Opti
 }
 
 /// A zero-lag average for the eye: each value with its neighbours under a bell of a fortieth of the curve.
-pub(super) fn centred(values: &[Option<f64>]) -> Vec<Option<f64>> {
+pub(crate) fn centred(values: &[Option<f64>]) -> Vec<Option<f64>> {
     let sigma = (values.len() as f64 / 40.0).max(1.0);
     let reach = (3.0 * sigma).ceil() as usize;
     let average = |i: usize| {
@@ -171,9 +184,9 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     sorted.get((last as f64 * share).round() as usize).copied().unwrap_or(0.0)
 }
 
-fn log_ticks(low: f64, high: f64) -> Vec<Tick> {
+fn log_ticks(low: f64, high: f64, wanted: usize) -> Vec<Tick> {
     let decades = (high / low).log10();
-    let every = (decades / 10.0).ceil().max(1.0) as i32;
+    let every = (decades / wanted.max(2) as f64).ceil().max(1.0) as i32;
     let mut ticks = Vec::new();
     for exponent in low.log10().floor() as i32..=high.log10().ceil() as i32 {
         for digit in 1..=9 {
@@ -334,6 +347,15 @@ mod tests {
         assert!(rates(1e-3, 1e-3).log);
         assert!(!rates(0.0, 0.0).log);
         assert_eq!(rates(f64::NAN, 0.1), Axis { low: 0.1 / 10.0, high: 1.0, log: true });
+    }
+
+    #[test]
+    fn a_rate_next_to_the_axis_stretches_it() {
+        let axis = Axis { low: 1e-4, high: 1.0, log: true };
+        assert_eq!(axis.up_to(2.0), Axis { high: 2.0, ..axis });
+        for far in [0.5, 4.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(axis.up_to(far), axis);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
-use super::page::{CHOSEN, SIZE, page};
-use super::paint::{Anchor, Label, Shape, measure};
+use super::colour::{CHOSEN, GREY, INK};
+use super::page::{Layout, page};
+use super::paint::{Anchor, Label, Shape, Spot, measure};
 use super::*;
 use std::io::Read;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ struct Case {
     suggestion: Result<Suggestion, Refusal>,
     rules: Rules,
     smith: Option<Smith>,
+    limit: Option<f64>,
     stopped: Option<(usize, &'static str)>,
     verified: Option<f64>,
     band: Vec<(f64, f64, f64)>,
@@ -28,6 +30,7 @@ impl Case {
             held_out: &self.held_out,
             rules: &self.rules,
             smith: self.smith.as_ref(),
+            limit: self.limit.map(|rate| Limit { rate, formula: "2(1+β)/λ" }),
             stopped: self.stopped,
         }
     }
@@ -63,6 +66,7 @@ fn digits() -> Case {
         suggestion: Ok(chosen(0.012)),
         rules,
         smith: Some(Smith { base_lr: 4e-4, max_lr: 0.3 }),
+        limit: Some(0.7),
         stopped: Some((99, "loss diverged")),
         verified: Some(4e-3),
         band: sweep(100, 1e-7, 10.0).iter().map(|p| (p.lr, p.loss - 0.1, p.loss + 0.1)).collect(),
@@ -78,6 +82,7 @@ fn refused(points: Vec<Point>) -> Case {
         suggestion,
         rules,
         smith: None,
+        limit: None,
         stopped: None,
         verified: None,
         band: Vec::new(),
@@ -114,7 +119,7 @@ impl Drop for Folder {
 }
 
 fn svg_of(case: &Case) -> String {
-    paint::svg(&page(&case.figure()), SIZE).expect("memory takes it")
+    svg::document(&page(&case.figure(), &Layout::WIDE))
 }
 
 #[test]
@@ -127,7 +132,11 @@ fn an_svg_says_everything_in_text() {
         "CNN on digits, SGD momentum 0.9, batch 64",
         "llvmpipe, 100 steps, sweep",
         "suggested 1.2e-2 (6e-3 .. 3e-2)",
-        "stopped: loss diverged (step 99)",
+        "loss diverged (step 99)",
+        "stopped",
+        "curvature limit",
+        "0.7",
+        "stable below 2(1+β)/λ",
         "verified",
         "range of 3 seeds",
         "held-out loss",
@@ -141,9 +150,12 @@ fn an_svg_says_everything_in_text() {
         "learning rate (log scale)",
     ];
     for text in texts {
-        assert!(svg.contains(&format!(">\n{text}\n</text>")), "{text}");
+        assert!(svg.contains(&format!(">{text}</text>")), "{text}");
     }
-    assert!(svg.starts_with("<svg width=\"1000\" height=\"620\"") && svg.trim_end().ends_with("</svg>"));
+    assert!(
+        svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1000\" height=\"")
+            && svg.trim_end().ends_with("</svg>")
+    );
     assert!(svg.contains("sans-serif\""));
     assert!(!svg.contains("NaN") && !svg.contains("inf\""));
     assert_eq!(folder.files(), ["curve.SVG"]);
@@ -155,15 +167,15 @@ fn a_refusal_has_its_reason_and_no_line() {
     assert!(svg.contains("No suggestion: the loss never falls; use more steps &amp; a &lt;larger&gt; batch"));
     assert!(!svg.contains("suggested") && !svg.contains("interval"));
     let case = refused(sweep(100, 1e-7, 10.0));
-    let lines = page(&case.figure()).into_iter().filter(|s| matches!(s, Shape::Line { colour: CHOSEN, .. }));
-    assert_eq!(lines.count(), 0);
+    let shapes = page(&case.figure(), &Layout::WIDE).shapes;
+    assert!(!shapes.iter().any(|s| matches!(s, Shape::Line { colour: CHOSEN, .. })));
 }
 
 #[test]
 fn every_held_out_loss_has_a_square_in_the_frame() {
     let case = digits();
-    let is_square = |s: &&Shape| matches!(s, Shape::Box { colour: page::HELD_OUT, .. });
-    let squares = |case: &Case| page(&case.figure()).iter().filter(is_square).count();
+    let is_square = |s: &&Shape| matches!(s, Shape::Box { colour: super::colour::HELD_OUT, .. });
+    let squares = |case: &Case| page(&case.figure(), &Layout::WIDE).shapes.iter().filter(is_square).count();
     let finite = case.held_out.iter().filter(|p| p.loss.is_finite()).count();
     // One in the legend. The lowest, 0.8 below the losses, would be out of an axis made for these alone.
     assert!((finite - 1..=finite + 1).contains(&squares(&case)), "{} of {finite}", squares(&case));
@@ -179,11 +191,12 @@ fn a_png_has_its_size_and_every_row() {
     plot(&digits().figure(), &path).expect("written");
     let file = std::fs::read(&path).expect("readable");
     assert_eq!(&file[..16], b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR");
-    assert_eq!(file[16..24], [2000u32.to_be_bytes(), 1240u32.to_be_bytes()].concat());
+    let (width, height) = page(&digits().figure(), &Layout::WIDE).size;
+    assert_eq!(file[16..24], [(2 * width).to_be_bytes(), (2 * height).to_be_bytes()].concat());
     let data = file.windows(4).position(|w| w == b"IDAT").expect("it has data") + 4;
     let mut rows = Vec::new();
     flate2::read::ZlibDecoder::new(&file[data..]).read_to_end(&mut rows).expect("zlib");
-    assert_eq!(rows.len(), (2000 * 3 + 1) * 1240);
+    assert_eq!(rows.len(), (2 * width as usize * 3 + 1) * 2 * height as usize);
     assert_eq!(rows[..4], [2, 255, 255, 255]);
 }
 
@@ -236,19 +249,29 @@ fn area(label: &Label) -> Area {
     }
 }
 
-/// Every coordinate is finite, and no text touches another, the edge of the page or the suggestion's line.
+/// On a paper and on a phone, every coordinate is finite, and no text touches another, the edge of the page or a vertical
+/// line of the suggestion, the curvature or the stop.
 fn check(case: &Case) {
-    let shapes = page(&case.figure());
+    for layout in [Layout::WIDE, Layout::NARROW] {
+        check_picture(&page(&case.figure(), &layout));
+    }
+}
+
+fn check_picture(picture: &Picture) {
+    let (width, height) = (f64::from(picture.size.0), f64::from(picture.size.1));
     let mut texts: Vec<(Area, &str)> = Vec::new();
     let mut lines = Vec::new();
-    for shape in &shapes {
+    for shape in &picture.shapes {
         let spots = match shape {
             Shape::Text(label) => {
                 texts.push((area(label), &label.text));
                 vec![label.at]
             }
-            Shape::Line { points, colour: CHOSEN, .. } => {
-                lines.push((points[0], points[1]));
+            // Pieces of what stands upright; ticks and strokes of a row are shorter.
+            Shape::Line { points, colour: CHOSEN | INK | GREY, width } if *width > 1.1 => {
+                if points[0].0 == points[1].0 {
+                    lines.push((points[0], points[1]));
+                }
                 points.clone()
             }
             Shape::Box { from, to, .. } => vec![*from, *to],
@@ -256,13 +279,15 @@ fn check(case: &Case) {
             Shape::Line { points, .. } | Shape::Area { points, .. } => points.clone(),
         };
         assert!(spots.iter().all(|s| s.0.is_finite() && s.1.is_finite()), "{shape:?}");
+        let inside = |s: &Spot| (0.0..=width).contains(&s.0) && (0.0..=height).contains(&s.1);
+        assert!(spots.iter().all(inside), "{shape:?} {:?}", picture.size);
     }
     for (i, (a, text)) in texts.iter().enumerate() {
-        assert!(a.0 >= 0.0 && a.1 >= 0.0 && a.2 <= 1000.0 && a.3 <= 620.0, "{text} {a:?}");
+        assert!(a.0 >= 0.0 && a.1 >= 0.0 && a.2 <= width && a.3 <= height, "{text} {a:?}");
         let other = texts[..i].iter().find(|(b, _)| a.0 < b.2 && b.0 < a.2 && a.1 < b.3 && b.1 < a.3);
         assert!(other.is_none(), "{text} {a:?} {other:?}");
-        let crossed = lines.iter().any(|(s, e)| a.0 < s.0 && s.0 < a.2 && a.1 < e.1 && s.1 < a.3);
-        assert!(!crossed, "{text} {a:?} {lines:?}");
+        let crossed = lines.iter().find(|(s, e)| a.0 < s.0 && s.0 < a.2 && a.1 < e.1 && s.1 < a.3);
+        assert!(crossed.is_none(), "{text} {a:?} {crossed:?}");
     }
 }
 
@@ -277,7 +302,10 @@ fn no_text_covers_another() {
             case.rules.fastai_steep = Some(rate * near * 1.01);
             case.rules.fastai_slide = Some(rate / near);
             case.smith = Some(Smith { base_lr: rate * near, max_lr: 5.0 });
-            check(&case);
+            for limit in [rate, rate * near, 5.0, 9.0, 1e4, 1e-9] {
+                case.limit = Some(limit);
+                check(&case);
+            }
         }
     }
 }
@@ -304,6 +332,71 @@ fn odd_sweeps_are_drawn() {
         check(&case);
         let case = refused(points);
         check(&case);
-        assert!(!svg_of(&case).contains("NaN"));
+        let svg = svg_of(&case);
+        assert!(!svg.contains("NaN"), "{:?}", svg.lines().find(|line| line.contains("NaN")));
     }
+}
+
+#[test]
+fn a_limit_is_drawn_or_said() {
+    let dotted = |case: &Case| {
+        let shapes = page(&case.figure(), &Layout::WIDE).shapes;
+        let piece = |s: &&Shape| matches!(s, Shape::Line { points, width, colour: INK } if *width == 1.8 && points[0].1 > 300.0);
+        shapes.iter().filter(piece).count()
+    };
+    let mut case = digits();
+    case.limit = Some(0.7);
+    assert!(dotted(&case) > 30);
+    case.limit = Some(400.0);
+    assert_eq!(dotted(&case), 0);
+    let svg = svg_of(&case);
+    assert!(svg.contains(">stable below 2(1+β)/λ = 400: off the axis</text>"), "{svg}");
+    assert!(!svg.contains("curvature limit"));
+    case.limit = None;
+    assert!(!svg_of(&case).contains("stable below"));
+}
+
+#[test]
+fn several_curves_are_drawn() {
+    let (points, found, held) = (sweep(80, 1e-6, 1.0), chosen(0.02), held_out(9));
+    let names =
+        ["sweep", "a name that is far too long for the margin in which it is to stand", "frozen", "x"];
+    for rate in [1e-9, 1e-4, 0.02, 0.9, 50.0] {
+        let layer = |(i, name): (usize, &'static str)| Layer {
+            name,
+            points: if i == 2 { &[] } else { &points },
+            held_out: if i == 3 { &held } else { &[] },
+            suggestion: Some(&found).filter(|_| i != 1),
+            verified: Some(rate).filter(|_| i != 0),
+        };
+        let layers: Vec<Layer> = names.into_iter().enumerate().map(layer).collect();
+        let limit = Some(Limit { rate, formula: "2/λ" });
+        let overlay = Overlay { title: "A & B", subtitle: "five modes", layers: &layers, limit };
+        let pictures = overlay.pictures();
+        check_picture(&pictures.wide);
+        check_picture(&pictures.narrow);
+        let svg = svg::document(&pictures.wide);
+        assert!(svg.contains(">no suggestion</text>") && svg.contains("<title>A &amp; B</title>"));
+    }
+}
+
+/// Written as light, and put to dark by the style sheet alone: every colour that is used has its rule.
+#[test]
+fn an_svg_follows_the_page_to_the_dark() {
+    let svg = svg_of(&digits());
+    let style =
+        svg.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).expect("a style sheet");
+    assert!(style.starts_with("@media screen and (prefers-color-scheme:dark){"));
+    let mut classes: Vec<&str> =
+        svg.split("class=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    assert!(classes.len() > 8, "{classes:?}");
+    for class in classes {
+        assert_eq!(style.matches(&format!(".{class}{{")).count(), 1, "{class}");
+    }
+    assert!(
+        !svg.contains("http://") || svg.matches("http://").count() == 1,
+        "only the name of the namespace"
+    );
 }

@@ -7,7 +7,7 @@ use crate::cli::terminal::{Screen, wrapped};
 use crate::finder::{Member, Vary};
 
 /// What a short sweep under each setting cannot tell.
-fn caveat(vary: &Vary) -> &'static str {
+pub(in crate::cli) fn caveat(vary: &Vary) -> &'static str {
     match vary {
         Vary::Momentum(_) => {
             "this is Smith's way as far as one short sweep each can go it: neighbours may change places with another --seed. He \
@@ -69,9 +69,6 @@ pub(in crate::cli) fn grid(found: &Searched, hashes: bool, screen: &Screen) -> S
 }
 
 fn row(member: &Member, watched: bool) -> String {
-    let low = |found: Option<(f64, f64)>| {
-        found.map_or("-".to_string(), |(lr, loss)| format!("{} at {}", digits(loss), short(lr)))
-    };
     let lowest = format!("{:<15}", low(member.lowest.map(|l| (l.lr, l.loss))));
     let held_out = if watched { format!(" {:<15}", low(member.lowest_held_out())) } else { String::new() };
     let answer = match &member.report.suggestion {
@@ -79,6 +76,11 @@ fn row(member: &Member, watched: bool) -> String {
         Err(refusal) => format!("{:<9} {:<16}", "none", cut(&refusal.reason, 16)),
     };
     format!("{answer} {lowest}{held_out} {}", member.diverged().map_or("-".to_string(), short))
+}
+
+/// A lowest loss, and where it is.
+pub(in crate::cli) fn low(found: Option<(f64, f64)>) -> String {
+    found.map_or("-".to_string(), |(lr, loss)| format!("{} at {}", digits(loss), short(lr)))
 }
 
 /// A loss in a table.

@@ -1,14 +1,17 @@
 //! `rangefinder bench`: how fast this device runs the kernels, the steps and the range test.
 
-use super::{args, output, print};
+use super::{args, output, print, tuned};
 use crate::bench::{self, Results, Settings};
 use crate::{Error, Gpu, Result};
 use std::path::Path;
 
 pub(super) fn bench(args: &args::Bench) -> Result<()> {
+    if args.tune {
+        return tune();
+    }
     // Read first: a wrong name should not cost a whole measurement.
     let earlier = args.against.as_deref().map(read).transpose()?;
-    let gpu = pollster::block_on(Gpu::new())?;
+    let (gpu, _) = pollster::block_on(tuned::open())?;
     let settings = Settings { quick: args.quick, filter: args.filter.clone(), data: None };
     let bar = indicatif::ProgressBar::new_spinner(); // silent where standard error is no terminal
     let mut progress = |name: &str| {
@@ -23,6 +26,21 @@ pub(super) fn bench(args: &args::Bench) -> Result<()> {
     let table = if args.kernels { format!("{results:#}") } else { results.to_string() };
     let ratios = earlier.map(|earlier| format!("\n{}", results.compare(&earlier))).unwrap_or_default();
     print(&(table + &ratios))
+}
+
+/// Measures the kernels to choose from, and files the fastest.
+fn tune() -> Result<()> {
+    let path = tuned::check()?; // a wrong name should not cost the measurement
+    let gpu = pollster::block_on(Gpu::new())?;
+    let bar = indicatif::ProgressBar::new_spinner();
+    let mut progress = |name: &str| {
+        bar.set_message(name.to_owned());
+        bar.tick();
+    };
+    let tuned = pollster::block_on(bench::tune(&gpu, &mut progress))?;
+    bar.finish_and_clear();
+    tuned::save(&path, gpu.adapter(), &tuned.tuning)?;
+    print(&format!("{}\n{tuned}\nwritten to {}\n", gpu.adapter(), path.display()))
 }
 
 /// Results that an earlier `bench --json` printed.

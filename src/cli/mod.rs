@@ -17,6 +17,7 @@ mod read;
 mod subject;
 mod suggest;
 mod terminal;
+mod tuned;
 mod view;
 
 use crate::{Error, Result};

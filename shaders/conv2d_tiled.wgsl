@@ -10,6 +10,7 @@
 // the terms of a slice are counted on in mixed radix, without a division.
 #import state
 #import activation
+#import tile4
 #import tile32
 #import winners
 #import conv2d_dims

@@ -1,8 +1,11 @@
 // Fully connected layer for devices where workgroup memory is slow and a subgroup has 8 lanes: linear.wgsl's formulas.
-//   linear_broadcast, linear_dx_broadcast, linear_dw_broadcast
-// Needs I and O to be multiples of four. Launch: 16 x 32 outputs a workgroup of one subgroup: x over columns, y over rows,
-// z the replica (linear_dw_broadcast: replica * slices + slice).
-// Edges: rows and columns past the end are computed from clamped loads and not stored: every lane must take part.
+//   linear_broadcast, linear_dx_broadcast, linear_dw_broadcast   I and O are multiples of four
+//   linear_ragged, linear_dx_ragged, linear_dw_ragged            I is; O is any number, such as ten classes
+// Launch: 16 x 32 outputs a workgroup of one subgroup: x over columns, y over rows, z the replica (of dw: replica * slices +
+// slice).
+// Edges: rows and columns past the end are computed from clamped loads and not stored: every lane must take part. In ragged
+// ones dy's terms past the end of a row are the next row's, or padding, which may be another replica's NaN: they are replaced
+// by zeros.
 #import state
 #import activation
 #import broadcast
@@ -14,36 +17,45 @@
 @group(0) @binding(1) var<uniform> state: array<State, MAX_REPLICAS>;
 @group(0) @binding(2) var<storage, read> order: array<u32>;
 // 3 x (B, I), 4 w (O, I) and, from bias0, bias (O), 7 dy (B, O): by load
-@group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>;  // (B, O)
-@group(0) @binding(8) var<storage, read_write> dx: array<vec4<f32>>; // (B, I)
-@group(0) @binding(9) var<storage, read_write> dw: array<vec4<f32>>; // (slices, replicas, O, I)
-@group(0) @binding(10) var<storage, read_write> dbias: array<f32>;   // (slices, replicas, O)
+@group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>;    // (B, O)
+@group(0) @binding(11) var<storage, read_write> y_words: array<f32>;   // (B, O), where rows do not start at vectors
+@group(0) @binding(8) var<storage, read_write> dx: array<vec4<f32>>;   // (B, I)
+@group(0) @binding(9) var<storage, read_write> dw: array<vec4<f32>>;   // (slices, replicas, O, I)
+@group(0) @binding(10) var<storage, read_write> dbias: array<f32>;     // (slices, replicas, O)
 #import source4
+#import quad
+
+const LANES = vec4<u32>(0u, 1u, 2u, 3u);
+
+// 16 rows of x by the four columns that start at each of cols: rows of w.
+fn products(r: u32, lane: u32, row: u32, cols: vec4<u32>) -> Rows {
+    let depth = dims.i >> 2u;
+    let x_lo = source4_row(r, min(row + lane, dims.b - 1u), depth);
+    let x_hi = source4_row(r, min(row + 8u + lane, dims.b - 1u), depth);
+    let at = dims.w0 + ((r * dims.rp) >> 2u) + cols * depth;
+    let s = scaling(r);
+    var t: Rows;
+    for (var k = 0u; k < depth; k++) {
+        let lo = source4(s, x_lo + k);
+        let hi = source4(s, x_hi + k);
+        let a = w4(at.x + k);
+        let b = w4(at.y + k);
+        let c = w4(at.z + k);
+        let d = w4(at.w + k);
+        rows_add(&t, lo.x, hi.x, vec4<f32>(a.x, b.x, c.x, d.x));
+        rows_add(&t, lo.y, hi.y, vec4<f32>(a.y, b.y, c.y, d.y));
+        rows_add(&t, lo.z, hi.z, vec4<f32>(a.z, b.z, c.z, d.z));
+        rows_add(&t, lo.w, hi.w, vec4<f32>(a.w, b.w, c.w, d.w));
+    }
+    return t;
+}
 
 @compute @workgroup_size(8)
 fn linear_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let r = wid.z;
     let row = wid.y * 16u;
     let col = wid.x * 32u + 4u * lane;
-    let depth = dims.i >> 2u;
-    let x_lo = source4_row(r, min(row + lane, dims.b - 1u), depth);
-    let x_hi = source4_row(r, min(row + 8u + lane, dims.b - 1u), depth);
-    let c = min(col, dims.o - 4u);
-    let w0 = dims.w0 + ((r * dims.rp) >> 2u) + c * depth;
-    let s = scaling(r);
-    var t: Rows;
-    for (var k = 0u; k < depth; k++) {
-        let lo = source4(s, x_lo + k);
-        let hi = source4(s, x_hi + k);
-        let a = w4(w0 + k);
-        let b = w4(w0 + depth + k);
-        let c = w4(w0 + 2u * depth + k);
-        let d = w4(w0 + 3u * depth + k);
-        rows_add(&t, lo.x, hi.x, vec4<f32>(a.x, b.x, c.x, d.x));
-        rows_add(&t, lo.y, hi.y, vec4<f32>(a.y, b.y, c.y, d.y));
-        rows_add(&t, lo.z, hi.z, vec4<f32>(a.z, b.z, c.z, d.z));
-        rows_add(&t, lo.w, hi.w, vec4<f32>(a.w, b.w, c.w, d.w));
-    }
+    var t = products(r, lane, row, min(col, dims.o - 4u) + LANES);
     if col >= dims.o {
         return;
     }
@@ -60,25 +72,62 @@ fn linear_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invoca
 }
 
 @compute @workgroup_size(8)
-fn linear_dx_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn linear_ragged(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let r = wid.z;
     let row = wid.y * 16u;
     let col = wid.x * 32u + 4u * lane;
-    let depth = dims.o >> 2u;
-    let dy0 = dims.dy0 + ((r * dims.ry) >> 2u);
-    let dy_lo = dy0 + min(row + lane, dims.b - 1u) * depth;
-    let dy_hi = dy0 + min(row + 8u + lane, dims.b - 1u) * depth;
+    var t = products(r, lane, row, min(col + LANES, vec4<u32>(dims.o - 1u)));
+    if col >= dims.o {
+        return;
+    }
+    var offset = vec4<f32>();
+    if dims.has_bias == 1u {
+        offset = w4(dims.bias0 + ((r * dims.rp + col) >> 2u)); // a parameter starts at a vector, and is followed by padding
+    }
+    let out = r * dims.ry + row * dims.o + col;
+    let rows = min(16u, dims.b - row);
+    for (var i = 0u; i < rows; i++) {
+        let v = apply4(rows_row(&t, i) + offset);
+        let at = out + i * dims.o;
+        y_words[at] = v.x;
+        if col + 1u < dims.o {
+            y_words[at + 1u] = v.y;
+        }
+        if col + 2u < dims.o {
+            y_words[at + 2u] = v.z;
+        }
+        if col + 3u < dims.o {
+            y_words[at + 3u] = v.w;
+        }
+    }
+}
+
+// Terms k to k + 3 of the row of dy that starts at `row`.
+fn dy_terms(row: u32, k: u32, ragged: bool) -> vec4<f32> {
+    if ragged {
+        return select(vec4<f32>(), dy_quad(row + k), k + LANES < vec4<u32>(dims.o));
+    }
+    return dy4((row + k) >> 2u);
+}
+
+fn input_gradient(wid: vec3<u32>, lane: u32, ragged: bool) {
+    let r = wid.z;
+    let row = wid.y * 16u;
+    let col = wid.x * 32u + 4u * lane;
+    let last = dims.o - 1u;
+    let dy0 = 4u * dims.dy0 + r * dims.ry;
+    let dy_lo = dy0 + min(row + lane, dims.b - 1u) * dims.o;
+    let dy_hi = dy0 + min(row + 8u + lane, dims.b - 1u) * dims.o;
     let width = dims.i >> 2u;
     let w0 = dims.w0 + ((r * dims.rp + min(col, dims.i - 4u)) >> 2u);
     var t: Rows;
-    for (var k = 0u; k < depth; k++) {
-        let lo = dy4(dy_lo + k);
-        let hi = dy4(dy_hi + k);
-        let at = w0 + 4u * k * width;
-        rows_add(&t, lo.x, hi.x, w4(at));
-        rows_add(&t, lo.y, hi.y, w4(at + width));
-        rows_add(&t, lo.z, hi.z, w4(at + 2u * width));
-        rows_add(&t, lo.w, hi.w, w4(at + 3u * width));
+    for (var k = 0u; k <= last; k += 4u) {
+        let lo = dy_terms(dy_lo, k, ragged);
+        let hi = dy_terms(dy_hi, k, ragged);
+        rows_add(&t, lo.x, hi.x, w4(w0 + k * width));
+        rows_add(&t, lo.y, hi.y, w4(w0 + min(k + 1u, last) * width));
+        rows_add(&t, lo.z, hi.z, w4(w0 + min(k + 2u, last) * width));
+        rows_add(&t, lo.w, hi.w, w4(w0 + min(k + 3u, last) * width));
     }
     if col >= dims.i {
         return;
@@ -101,15 +150,33 @@ fn linear_dx_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
 }
 
 @compute @workgroup_size(8)
-fn linear_dw_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn linear_dx_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    input_gradient(wid, lane, false);
+}
+
+@compute @workgroup_size(8)
+fn linear_dx_ragged(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    input_gradient(wid, lane, true);
+}
+
+// Four outputs of row b of dy, from element `at` of it on. Those past the end are sums that are not stored.
+fn dy_rows(at: u32, b: u32, ragged: bool) -> vec4<f32> {
+    if ragged {
+        return dy_quad(at + b * dims.o);
+    }
+    return dy4((at + b * dims.o) >> 2u);
+}
+
+fn weight_gradient(wid: vec3<u32>, lane: u32, ragged: bool) {
     let r = wid.z / dims.slices;
     let slice = wid.z % dims.slices;
     let row = wid.y * 16u; // o
     let col = wid.x * 32u + 4u * lane; // i
-    let height = dims.o >> 2u;
     let j = lane & 3u;
-    let dy_lo = dims.dy0 + ((r * dims.ry) >> 2u) + min((row >> 2u) + (lane >> 2u), height - 1u);
-    let dy_hi = dims.dy0 + ((r * dims.ry) >> 2u) + min((row >> 2u) + 2u + (lane >> 2u), height - 1u);
+    let last = (dims.o - 1u) & ~3u;
+    let dy0 = 4u * dims.dy0 + r * dims.ry;
+    let dy_lo = dy0 + min(row + 4u * (lane >> 2u), last);
+    let dy_hi = dy0 + min(row + 8u + 4u * (lane >> 2u), last);
     let width = dims.i >> 2u;
     let c = min(col >> 2u, width - 1u);
     let end = min((slice + 1u) * dims.slice_b, dims.b);
@@ -121,18 +188,18 @@ fn linear_dw_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
         // Eight rows of the batch at a time; each lane finds one of them. Rows past the end count as zero.
         let row_x = source4_row(r, min(k + lane, end - 1u), width);
         // Written out: a lane that is known beforehand is a move, one that is not goes through memory.
-        let b = min(k + j, end - 1u) * height;
+        let b = min(k + j, end - 1u);
         let there = select(0.0, 1.0, k + j < end);
-        let lo = dy4(dy_lo + b) * there;
-        let hi = dy4(dy_hi + b) * there;
+        let lo = dy_rows(dy_lo, b, ragged) * there;
+        let hi = dy_rows(dy_hi, b, ragged) * there;
         rows_add_transposed(&t, lo, hi, 0u, source4(s, subgroupBroadcast(row_x, 0u) + c));
         rows_add_transposed(&t, lo, hi, 1u, source4(s, subgroupBroadcast(row_x, 1u) + c));
         rows_add_transposed(&t, lo, hi, 2u, source4(s, subgroupBroadcast(row_x, 2u) + c));
         rows_add_transposed(&t, lo, hi, 3u, source4(s, subgroupBroadcast(row_x, 3u) + c));
-        let b2 = min(k + 4u + j, end - 1u) * height;
+        let b2 = min(k + 4u + j, end - 1u);
         let there2 = select(0.0, 1.0, k + 4u + j < end);
-        let lo2 = dy4(dy_lo + b2) * there2;
-        let hi2 = dy4(dy_hi + b2) * there2;
+        let lo2 = dy_rows(dy_lo, b2, ragged) * there2;
+        let hi2 = dy_rows(dy_hi, b2, ragged) * there2;
         rows_add_transposed(&t, lo2, hi2, 0u, source4(s, subgroupBroadcast(row_x, 4u) + c));
         rows_add_transposed(&t, lo2, hi2, 1u, source4(s, subgroupBroadcast(row_x, 5u) + c));
         rows_add_transposed(&t, lo2, hi2, 2u, source4(s, subgroupBroadcast(row_x, 6u) + c));
@@ -162,4 +229,14 @@ fn linear_dw_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
             dbias[out * dims.rdb + at + 8u] = sum_hi[j];
         }
     }
+}
+
+@compute @workgroup_size(8)
+fn linear_dw_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    weight_gradient(wid, lane, false);
+}
+
+@compute @workgroup_size(8)
+fn linear_dw_ragged(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    weight_gradient(wid, lane, true);
 }

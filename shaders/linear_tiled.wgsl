@@ -9,6 +9,7 @@
 #import activation
 #import pick
 #import load
+#import tile4
 #import tile32
 #import linear_dims
 
@@ -22,86 +23,7 @@
 @group(0) @binding(10) var<storage, read_write> dbias: array<f32>; // (slices, replicas, O)
 #import source4
 #import quad
-
-// Terms k to k + 3 of four rows of x that start at `rows`.
-fn x_along(s: vec2<f32>, rows: vec4<u32>, k: u32) -> mat4x4<f32> {
-    if k >= dims.i {
-        return mat4x4<f32>();
-    }
-    let there = k + LANES < vec4<u32>(dims.i);
-    let zero = vec4<f32>();
-    return transpose(mat4x4<f32>(
-        select(zero, source_quad(s, rows.x + k), there), select(zero, source_quad(s, rows.y + k), there),
-        select(zero, source_quad(s, rows.z + k), there), select(zero, source_quad(s, rows.w + k), there)
-    ));
-}
-
-fn w_along(rows: vec4<u32>, k: u32) -> mat4x4<f32> {
-    if k >= dims.i {
-        return mat4x4<f32>();
-    }
-    let there = k + LANES < vec4<u32>(dims.i);
-    let zero = vec4<f32>();
-    return transpose(mat4x4<f32>(
-        select(zero, w_quad(rows.x + k), there), select(zero, w_quad(rows.y + k), there),
-        select(zero, w_quad(rows.z + k), there), select(zero, w_quad(rows.w + k), there)
-    ));
-}
-
-fn dy_along(rows: vec4<u32>, k: u32) -> mat4x4<f32> {
-    if k >= dims.o {
-        return mat4x4<f32>();
-    }
-    let there = k + LANES < vec4<u32>(dims.o);
-    let zero = vec4<f32>();
-    return transpose(mat4x4<f32>(
-        select(zero, dy_quad(rows.x + k), there), select(zero, dy_quad(rows.y + k), there),
-        select(zero, dy_quad(rows.z + k), there), select(zero, dy_quad(rows.w + k), there)
-    ));
-}
-
-// Row k of w, k < O, from column `at` on.
-fn w_term(at: u32, k: u32) -> vec4<f32> {
-    if k >= dims.o {
-        return vec4<f32>();
-    }
-    return w_quad(at + k * dims.i);
-}
-
-fn w_across(at: u32, k: u32) -> mat4x4<f32> {
-    return mat4x4<f32>(w_term(at, k), w_term(at, k + 1u), w_term(at, k + 2u), w_term(at, k + 3u));
-}
-
-// Row b of dy, b < end, from column `at` on.
-fn dy_term(at: u32, b: u32, end: u32) -> vec4<f32> {
-    if b >= end {
-        return vec4<f32>();
-    }
-    return dy_quad(at + b * dims.o);
-}
-
-fn dy_across(at: u32, b: u32, end: u32) -> mat4x4<f32> {
-    return mat4x4<f32>(dy_term(at, b, end), dy_term(at, b + 1u, end), dy_term(at, b + 2u, end), dy_term(at, b + 3u, end));
-}
-
-fn x_term(r: u32, s: vec2<f32>, col: u32, b: u32, end: u32) -> vec4<f32> {
-    if b >= end {
-        return vec4<f32>();
-    }
-    return source_quad(s, source_row(r, b, dims.i) + col);
-}
-
-fn x_across(r: u32, s: vec2<f32>, col: u32, b: u32, end: u32) -> mat4x4<f32> {
-    return mat4x4<f32>(
-        x_term(r, s, col, b, end), x_term(r, s, col, b + 1u, end),
-        x_term(r, s, col, b + 2u, end), x_term(r, s, col, b + 3u, end)
-    );
-}
-
-// The first of four columns, or of the last four that start at a multiple of four.
-fn clamped(col: u32, width: u32) -> u32 {
-    return min(col, (width - 1u) & ~3u);
-}
+#import linear_operands
 
 @compute @workgroup_size(8, 8)
 fn linear_tiled(

@@ -72,9 +72,19 @@ kernels! {
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
     Conv2dDwPoolStem "conv2d_dw_pool_stem" "conv2d_stem" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write, 12 "argmax" Load]
+    LinearRagged "linear_ragged" "linear_broadcast" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 11 "y_words" Write]
+    LinearDxRagged "linear_dx_ragged" "linear_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
+    LinearDwRagged "linear_dw_ragged" "linear_broadcast" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
     LinearTiled "linear_tiled" "linear_tiled" [1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write]
     LinearDxTiled "linear_dx_tiled" "linear_tiled" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
     LinearDwTiled "linear_dw_tiled" "linear_tiled" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
+    LinearTiled64 "linear_tiled64" "linear_tiled64" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write]
+    LinearDxTiled64 "linear_dx_tiled64" "linear_tiled64" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
+    LinearDwTiled64 "linear_dw_tiled64" "linear_tiled64" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
     Conv2dTiled "conv2d_tiled" "conv2d_tiled" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "w" Read, 5 "bias" Read, 6 "y" Write]

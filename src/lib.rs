@@ -63,7 +63,7 @@ pub use layout::{Role, View};
 pub use nn::Sequential;
 pub use ops::{Activation, AvgPool, BatchNorm, Conv2d, Dropout, Linear, Loss, MaxPool, Op};
 pub use optim::{Adam, Optimizer, Sgd};
-pub use plan::{Dispatch, Plan, Profile};
+pub use plan::{ClassTuning, DeviceClass, Dispatch, Plan, Profile, ShapeClass, Tiling, Tuning};
 pub use schedule::Schedule;
 pub use session::{
     Control, Cost, Evaluation, HeldOut, History, KernelTime, Measured, Norms, Outcome, Progress, Run,

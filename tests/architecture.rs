@@ -216,7 +216,7 @@ fn one_stem_everywhere() {
     for shader in stems("shaders", "wgsl") {
         let shared = root().join(format!("shaders/shared/{shader}.wgsl")).exists();
         // A second school of an op's kernels has its op's stem in front.
-        let school = ["_broadcast", "_tiled", "_quad", "_stem", "_grouped", "_pointwise"]
+        let school = ["_broadcast", "_tiled", "_tiled64", "_quad", "_stem", "_grouped", "_pointwise"]
             .iter()
             .find_map(|s| shader.strip_suffix(s));
         let stem = school.unwrap_or(&shader).to_owned();

@@ -320,14 +320,16 @@ one step: 11 dispatches
   1  linear_broadcast            1x1x1   16.38 k    5.18 k  linear 3: 32 -> 16 + relu
      state=state order=order x=acts0[0+512] w=params[0+1472] y=acts1[0+256]
      mirrored first: acts0[0+512]
-  2  linear                      1x1x1    2.56 k    1.68 k  linear 5: 16 -> 5
-     state=state order=order x=acts1[0+256] w=params[1280+80] bias=params[1408+5] y=acts0[4096+80]
+  2  linear_ragged               1x1x1    2.56 k    1.68 k  linear 5: 16 -> 5
+     state=state order=order x=acts1[0+256] w=params[0+1472] y_words=acts0[4096+80]
+     mirrored first: acts1[0+256]
   3  cross_entropy               1x1x1      400       768   loss and its gradient, 5 classes
      state=state order=order labels=targets z=acts0[4096+80] dz=acts1[4096+80] rows=acts1[8192+32]
-  4  linear_dw                   1x1x8    2.56 k    7.49 k  linear 5: 16 -> 5, 8 slices
+  4  linear_dw_ragged            1x1x8    2.56 k    7.49 k  linear 5: 16 -> 5, 8 slices
      state=state order=order x=acts1[0+256] dy=acts1[4096+80] dw=grads[0+1024] dbias=grads[1024+512]
-  5  linear_dx                   1x1x1    2.56 k    2.69 k  linear 5: 16 -> 5, through relu
-     x=acts1[0+256] w=params[1280+80] dy=acts1[4096+80] dx=acts0[4096+256]
+     mirrored first: acts1[4096+80]
+  5  linear_dx_ragged            1x1x1    2.56 k    2.71 k  linear 5: 16 -> 5, through relu
+     x=acts1[0+256] w=params[0+1472] dy=acts1[4096+80] dx=acts0[4096+256]
   6  linear_dw_broadcast          1x1x8   16.38 k   21.50 k  linear 3: 32 -> 16, 8 slices
      state=state order=order x=acts0[0+512] dy=acts0[4096+256] dw=grads[1536+4096] dbias=grads[5632+512]
      mirrored first: acts0[4096+256]
@@ -350,13 +352,14 @@ one batch of an evaluation: 5 dispatches
   1  linear_broadcast            1x1x1   16.38 k    5.18 k  linear 3: 32 -> 16 + relu
      state=state order=order x=acts0[0+512] w=params[0+1472] y=acts1[0+256]
      mirrored first: acts0[0+512]
-  2  linear                      1x1x1    2.56 k    1.68 k  linear 5: 16 -> 5
-     state=state order=order x=acts1[0+256] w=params[1280+80] bias=params[1408+5] y=acts0[0+80]
+  2  linear_ragged               1x1x1    2.56 k    1.68 k  linear 5: 16 -> 5
+     state=state order=order x=acts1[0+256] w=params[0+1472] y_words=acts0[0+80]
+     mirrored first: acts1[0+256]
   3  cross_entropy               1x1x1      400       768   loss and its gradient, 5 classes
      state=state order=order labels=targets z=acts0[0+80] dz=acts1[0+80] rows=acts1[4096+32]
   4  tick                        1x1x1       32       384   mean loss, stop test, history
      states=state rows=acts1[4096+32] norms=norms schedule=schedule history=history
 
-115.89 kFLOP and 125.00 kB a step; 1285 parameters
+115.89 kFLOP and 125.02 kB a step; 1285 parameters
 memory: params 16.38 kB, moments 16.38 kB, buffers 0 B, grads 49.15 kB, norms 16.38 kB, blocks 16.38 kB, acts0 32.77 kB, acts1 49.15 kB = 196.61 kB
 ";

@@ -3,9 +3,8 @@
 // invocation 2 loads and 16 multiply-adds. The importer's kernels bring the slices:
 //     a = ..., b = ... of the first slice
 //     for every slice { stage_a, stage_b, barrier; a = ..., b = ... of the next; tile32_add; barrier }
-// The next slice is fetched before this one is multiplied: its loads are under way meanwhile.
+// The next slice is fetched before this one is multiplied: its loads are under way meanwhile. Needs tile4.
 const DEPTH = 32u;
-const LANES = vec4<u32>(0u, 1u, 2u, 3u);
 
 // Term 4 p + j of vector q is at 72 j + 9 p + q. By nines: a stride of eight vectors would put the eight invocations that
 // store side by side into one bank.
@@ -43,42 +42,22 @@ fn stage_b(at: u32, terms: mat4x4<f32>) {
     sh_b[at + 216u] = terms[3];
 }
 
-// Rows 4 lid.y + i of the left operand by vector lid.x of the right's columns. Named vectors, not an array: an indexed array
-// goes to memory on several drivers.
-struct Tile32 {
-    r0: vec4<f32>,
-    r1: vec4<f32>,
-    r2: vec4<f32>,
-    r3: vec4<f32>,
-}
-
-fn tile32_term(t: ptr<function, Tile32>, a: vec4<f32>, b: vec4<f32>) {
-    (*t).r0 += a.x * b;
-    (*t).r1 += a.y * b;
-    (*t).r2 += a.z * b;
-    (*t).r3 += a.w * b;
-}
+// Rows 4 lid.y + i of the left operand by vector lid.x of the right's columns.
+alias Tile32 = Block;
 
 // t += a b^T over the staged slice, of which the first `terms` count. Those up to a multiple of four must be staged: zeros.
 fn tile32_add(t: ptr<function, Tile32>, lid: vec3<u32>, terms: u32) {
     let end = 9u * ((min(terms, DEPTH) + 3u) / 4u);
     for (var p = 0u; p < end; p += 9u) {
-        tile32_term(t, sh_a[p + lid.y], sh_b[p + lid.x]);
-        tile32_term(t, sh_a[p + 72u + lid.y], sh_b[p + 72u + lid.x]);
-        tile32_term(t, sh_a[p + 144u + lid.y], sh_b[p + 144u + lid.x]);
-        tile32_term(t, sh_a[p + 216u + lid.y], sh_b[p + 216u + lid.x]);
+        block_term(t, sh_a[p + lid.y], sh_b[p + lid.x]);
+        block_term(t, sh_a[p + 72u + lid.y], sh_b[p + 72u + lid.x]);
+        block_term(t, sh_a[p + 144u + lid.y], sh_b[p + 144u + lid.x]);
+        block_term(t, sh_a[p + 216u + lid.y], sh_b[p + 216u + lid.x]);
     }
 }
 
-// Row i. By selects, as in tile.
 fn tile32_row(t: ptr<function, Tile32>, i: u32) -> vec4<f32> {
-    let odd = (i & 1u) == 1u;
-    return select(select((*t).r0, (*t).r1, odd), select((*t).r2, (*t).r3, odd), i >= 2u);
-}
-
-// The four terms of a share added up.
-fn share_sum(terms: mat4x4<f32>) -> vec4<f32> {
-    return (terms[0] + terms[1]) + (terms[2] + terms[3]);
+    return block_row(t, i);
 }
 
 // The left operand's sums over all terms, from each invocation's sum of what it brought: vector q of the rows to invocation

@@ -12,7 +12,7 @@ use crate::ops::{Conv2d, Loss, Op};
 use crate::optim::Sgd;
 use crate::plan::Dispatch;
 use crate::schedule::Schedule;
-use crate::session::{KernelTime, Run, Session, Stop};
+use crate::session::{Control, KernelTime, Run, Session, Stop};
 use std::time::Duration;
 
 /// A model in which one layer is what is measured.
@@ -21,14 +21,14 @@ pub(super) struct Case {
     model: Result<Graph>,
     input: Vec<usize>,
     outputs: usize,
-    batch: usize,
+    pub batch: usize,
     /// Start of the layer's label in the plan: its forward and backward kernels are the rows.
-    layer: &'static str,
+    pub layer: &'static str,
 }
 
 /// `(m, k) x (k, n)` forward, with its two gradients: the second of two linear layers, as the first has no input
 /// gradient.
-fn matmul(m: usize, k: usize, n: usize) -> Case {
+pub(super) fn matmul(m: usize, k: usize, n: usize) -> Case {
     Case {
         name: format!("matmul {m}x{k}x{n}"),
         model: Sequential::features(1).linear(k).linear(n).build(),
@@ -40,7 +40,7 @@ fn matmul(m: usize, k: usize, n: usize) -> Case {
 }
 
 /// A 3 x 3 convolution that keeps the image's size, behind one of 1 x 1 so that it has an input gradient.
-fn conv2d(channels: usize, side: usize, out: usize) -> Case {
+pub(super) fn conv2d(channels: usize, side: usize, out: usize) -> Case {
     let input = Sequential::image(1, side, side).conv2d(channels, 1);
     let conv = input.layer(Op::Conv2d(Conv2d::new(out, 3).padding(1)));
     Case {
@@ -68,15 +68,15 @@ fn update(side: usize) -> Case {
 /// What shows how fast a device can be: the largest product, and the largest update, which moves more than it computes.
 /// Larger on GPUs, which the common sizes do not fill.
 pub(super) fn ceilings(adapter: &Adapter) -> [Case; 2] {
-    let (side, weights) = if adapter.is_cpu() { (1024, 2048) } else { (2048, 4096) };
+    let (side, weights) = if adapter.is_cpu() { (1024, 2048) } else { (4096, 4096) };
     [matmul(side, side, side), update(weights)]
 }
 
-/// What is measured on a device.
+/// What is measured on a device: larger sizes on GPUs, which the common ones do not fill.
 pub(super) fn cases(adapter: &Adapter) -> Vec<Case> {
     let mut cases = vec![matmul(256, 256, 256), matmul(512, 512, 512)];
     if !adapter.is_cpu() {
-        cases.push(matmul(1024, 1024, 1024));
+        cases.extend([matmul(1024, 1024, 1024), matmul(2048, 2048, 2048)]);
     }
     let [product, update] = ceilings(adapter);
     cases.push(product);
@@ -86,18 +86,64 @@ pub(super) fn cases(adapter: &Adapter) -> Vec<Case> {
     cases
 }
 
+impl Case {
+    pub fn graph(&self) -> Result<&Graph> {
+        self.model.as_ref().map_err(|error| Error::shape(self.name.clone(), error.to_string()))
+    }
+
+    async fn session(&self, gpu: &Gpu, options: Options) -> Result<(Session, Dataset)> {
+        let optimizer = Sgd::momentum(0.9);
+        let session = Session::compile(gpu, self.graph()?, Loss::CrossEntropy, optimizer, options).await?;
+        Ok((session, data::batch(&self.input, self.batch, self.outputs)?))
+    }
+}
+
 /// One row for each kernel of the case's layer.
 pub(super) async fn measure(gpu: &Gpu, case: &Case, effort: Effort) -> Result<Vec<KernelRow>> {
-    let model = match &case.model {
-        Ok(model) => model,
-        Err(error) => return Err(Error::shape(case.name.clone(), error.to_string())),
-    };
-    let data = data::batch(&case.input, case.batch, case.outputs)?;
-    let options = Options::batch(case.batch);
-    let mut session = Session::compile(gpu, model, Loss::CrossEntropy, Sgd::momentum(0.9), options).await?;
+    let (mut session, data) = case.session(gpu, Options::batch(case.batch)).await?;
     let mut rows = profile(&mut session, &data, &case.name, effort).await?;
     rows.retain(|row| row.layer.starts_with(case.layer));
     Ok(rows)
+}
+
+/// Microseconds of the case's layer's kernels of these names, whatever their family, and of the optimizer if it is named;
+/// without timestamps, of a whole step.
+pub(super) async fn time(
+    gpu: &Gpu,
+    case: &Case,
+    options: Options,
+    names: &[&str],
+    effort: Effort,
+) -> Result<f64> {
+    let (mut session, data) = case.session(gpu, options).await?;
+    if !gpu.adapter().timestamps {
+        return Ok(1e6 * whole(&mut session, &data).await?);
+    }
+    let rows = profile(&mut session, &data, &case.name, effort).await?;
+    let counts = |row: &&KernelRow| {
+        let stem =
+            row.kernel.rsplit_once('_').filter(|s| FAMILIES.contains(&s.1)).map_or(&*row.kernel, |s| s.0);
+        names.contains(&stem) && (row.layer.starts_with(case.layer) || stem == "sgd")
+    };
+    Ok(rows.iter().filter(counts).map(|row| row.us.min).sum())
+}
+
+/// What the names of a kernel's families end in.
+const FAMILIES: [&str; 8] =
+    ["broadcast", "ragged", "tiled", "tiled64", "quad", "stem", "pointwise", "grouped"];
+
+/// Seconds of a step of a session on one batch.
+async fn whole(session: &mut Session, data: &Dataset) -> Result<f64> {
+    const STEPS: usize = 12;
+    let order: Vec<u32> = (0..STEPS).flat_map(|_| 0..session.options().batch as u32).collect();
+    let schedules = [Schedule::constant(1e-8, STEPS, session.optimizer())];
+    let run = Run { schedules: &schedules, order: &order, beta: 0.98, stop: Stop::NotFinite };
+    session.run(data, &run, Control::default()).await?; // drivers compile kernels on first use
+    let mut least = f64::INFINITY;
+    for _ in 0..3 {
+        least = least.min(session.run(data, &run, Control::default()).await?.cost.step.as_secs_f64());
+    }
+    Ok(least)
 }
 
 /// Every kernel of a session's step, timed again and again.

@@ -14,11 +14,13 @@ mod profile;
 mod results;
 mod steps;
 mod table;
+mod tune;
 
 pub use compare::{Comparison, Ratio};
 pub use expect::{Expected, Verdict, expected};
 pub use profile::{Profile, Profiled, profile};
 pub use results::{Ceiling, Device, KernelRow, RangeRow, Results, Stat, StepRow};
+pub use tune::{Candidate, Tuned, tune};
 
 use crate::data::Dataset;
 use crate::device::Gpu;
@@ -126,12 +128,19 @@ pub async fn run(gpu: &Gpu, settings: &Settings, progress: &mut dyn FnMut(&str))
             results.range_tests.push(steps::range_test(gpu, model, &images, settings.effort()).await?);
         }
     }
+    for copies in steps::REPLICAS {
+        let name = format!("{} step", copies.0);
+        if settings.wants(&name) {
+            progress(&name);
+            results.steps.push(steps::replicas(gpu, copies, settings.effort()).await?);
+        }
+    }
     match &settings.filter {
         Some(filter) if results.is_empty() => {
             let detail =
                 format!("`{filter}` is in no workload's name (or this device can't time kernels); there are");
-            let names =
-                "matmul MxKxN, conv2d BxCxHxW->O, update, and mlp, cnn, resnet9 with step or range test";
+            let names = "matmul MxKxN, conv2d BxCxHxW->O, update, mlp, cnn, resnet9 with step or range test, and \
+                digits mlp x1 and x64 with step";
             Err(Error::argument("filter", format!("{detail} {names}")))
         }
         _ => Ok(results),

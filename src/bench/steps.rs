@@ -2,15 +2,17 @@
 
 use super::{BATCH, Effort, RangeRow, Stat, StepRow, data, kernels, timed};
 use crate::compile::Options;
-use crate::data::Dataset;
 use crate::data::order::batch_order;
+use crate::data::{Dataset, digits};
 use crate::device::Gpu;
 use crate::error::Result;
 use crate::finder::RangeTest;
 use crate::graph::Graph;
 use crate::models;
+use crate::nn::Sequential;
 use crate::ops::Loss;
 use crate::optim::Sgd;
+use crate::plan::Tuning;
 use crate::schedule::Schedule;
 use crate::session::{Control, Cost, Run, Session, Stop};
 use std::time::Duration;
@@ -55,6 +57,21 @@ async fn session(gpu: &Gpu, model: &Model, data: &Dataset) -> Result<Session> {
     Session::compile(gpu, &graph, Loss::CrossEntropy, Sgd::momentum(0.9), Options::batch(model.batch)).await
 }
 
+/// Seconds of a step of the MLP with these kernels: the least of a few short runs.
+pub(super) async fn quick_step(gpu: &Gpu, data: &Dataset, tuning: Tuning) -> Result<f64> {
+    let graph = models::mlp(data.shape(), data.classes().unwrap_or(1))?;
+    let options = Options::batch(BATCH).tuning(tuning);
+    let mut session = Session::compile(gpu, &graph, Loss::CrossEntropy, Sgd::momentum(0.9), options).await?;
+    let once = train(&mut session, data, 2).await?.wall; // drivers compile kernels on first use
+    let again = train(&mut session, data, 2).await?.wall;
+    let steps = (0.1 / again.min(once).as_secs_f64().max(1e-6)) as usize;
+    let mut least = f64::INFINITY;
+    for _ in 0..3 {
+        least = least.min(train(&mut session, data, steps.clamp(4, STEPS)).await?.step.as_secs_f64());
+    }
+    Ok(least)
+}
+
 /// A run of `steps` steps at a modest rate.
 async fn train(session: &mut Session, data: &Dataset, steps: usize) -> Result<Cost> {
     let order = batch_order(data.len(), session.options().batch, steps, 0)?;
@@ -63,9 +80,24 @@ async fn train(session: &mut Session, data: &Dataset, steps: usize) -> Result<Co
     Ok(session.run(data, &run, Control::default()).await?.cost)
 }
 
+/// Copies of the smallest model, side by side: one and many.
+pub(super) const REPLICAS: [(&str, usize); 2] = [("digits mlp x1", 1), ("digits mlp x64", 64)];
+
+/// Wall time of a step of some replicas of an MLP 64-32-10 on the embedded digits.
+pub(super) async fn replicas(gpu: &Gpu, (name, count): (&str, usize), effort: Effort) -> Result<StepRow> {
+    let data = digits();
+    let model = Sequential::image(1, 8, 8).flatten().linear(32).relu().linear(10).build()?;
+    let options = Options::batch(BATCH).replicas(count);
+    let session = Session::compile(gpu, &model, Loss::CrossEntropy, Sgd::momentum(0.9), options).await?;
+    measured(session, name, &data, effort).await
+}
+
 /// Wall time of a training step, and where the device spends it.
 pub(super) async fn step(gpu: &Gpu, model: &Model, data: &Dataset, effort: Effort) -> Result<StepRow> {
-    let mut session = session(gpu, model, data).await?;
+    measured(session(gpu, model, data).await?, model.name, data, effort).await
+}
+
+async fn measured(mut session: Session, model: &str, data: &Dataset, effort: Effort) -> Result<StepRow> {
     train(&mut session, data, 4).await?; // drivers compile kernels on first use
     let few = train(&mut session, data, 8).await?;
     let fits = effort.time.as_secs_f64() / few.step.as_secs_f64().max(1e-6);
@@ -74,17 +106,17 @@ pub(super) async fn step(gpu: &Gpu, model: &Model, data: &Dataset, effort: Effor
     for _ in 0..effort.repeats(few.step * steps as u32) {
         costs.push(train(&mut session, data, steps).await?);
     }
-    let kernels = match gpu.adapter().timestamps {
-        true => kernels::profile(&mut session, data, &model.step(), effort).await?,
+    let kernels = match session.gpu().adapter().timestamps {
+        true => kernels::profile(&mut session, data, &format!("{model} step"), effort).await?,
         false => Vec::new(),
     };
     let stat = |f: fn(&Cost) -> Duration, scale: f64| {
         Stat::of(costs.iter().map(|c| scale * f(c).as_secs_f64()).collect())
     };
     Ok(StepRow {
-        model: model.name.into(),
+        model: model.into(),
         data: data.name().into(),
-        batch: model.batch,
+        batch: session.options().batch,
         parameters: session.plan().parameters(),
         dispatches: session.plan().launches(),
         ms: stat(|c| c.step, 1e3),

@@ -100,7 +100,7 @@ fn kernels(
 fn steps(f: &mut fmt::Formatter<'_>, rows: &[StepRow], ceiling: Option<&Ceiling>, data: &str) -> fmt::Result {
     writeln!(
         f,
-        "\n{:<26} {:>10} {:>8} {:>15} {:>11} {:>16} {:>10} {:>9} {:>8}",
+        "\n{:<34} {:>10} {:>8} {:>15} {:>11} {:>16} {:>10} {:>9} {:>8}",
         format!("step, {data}"),
         "dispatches",
         "ms",
@@ -116,7 +116,7 @@ fn steps(f: &mut fmt::Formatter<'_>, rows: &[StepRow], ceiling: Option<&Ceiling>
         let floor = timed.map(|c| row.kernels.iter().map(|k| c.floor_us(k)).sum::<f64>() / 1e3);
         writeln!(
             f,
-            "{:<26} {:>10} {} {:>11} {:>16} {:>10} {:>9} {:>8}",
+            "{:<34} {:>10} {} {:>11} {:>16} {:>10} {:>9} {:>8}",
             format!("{} batch {}, {} k params", row.model, row.batch, row.parameters / 1000),
             row.dispatches,
             stat(&row.ms),

@@ -87,6 +87,10 @@ pub(super) struct Bench {
     /// Only workloads whose name holds this: matmul, conv2d, step, "range test", mlp, cnn,
     /// resnet9 (left out on CPUs unless asked for)
     pub filter: Option<String>,
+    /// Measure which kernels are the fastest for which shapes, and keep that for later runs on this device: in the file
+    /// that RANGEFINDER_PROFILE names, else in the user's folder of settings, in rangefinder/profile.json
+    #[arg(long, conflicts_with_all = ["filter", "quick", "kernels", "json", "against"])]
+    pub tune: bool,
     /// Few repeats: a look, not a measurement
     #[arg(long)]
     pub quick: bool,

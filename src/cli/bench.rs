@@ -1,17 +1,20 @@
 //! `rangefinder bench`: how fast this device runs the kernels, the steps and the range test.
 
 use super::plot::{Roofline, plot_roofline};
-use super::{args, file, output, print};
+use super::{args, file, output, print, tuned};
 use crate::bench::{self, Profile, Results, Settings};
 use crate::{Error, Gpu, Result};
 use serde::Serialize;
 use std::path::Path;
 
 pub(super) fn bench(args: &args::Bench) -> Result<()> {
+    if args.tune {
+        return tune();
+    }
     // Read first: a wrong name should not cost a whole measurement.
     let earlier = args.against.as_deref().map(read).transpose()?;
     file::check_outputs(&[("plot", &args.plot)])?;
-    let gpu = pollster::block_on(Gpu::new())?;
+    let (gpu, _) = pollster::block_on(tuned::open())?;
     let settings = Settings { quick: args.quick, filter: args.filter.clone(), data: None };
     let bar = indicatif::ProgressBar::new_spinner(); // silent where standard error is no terminal
     let mut progress = |name: &str| {
@@ -53,6 +56,21 @@ fn roofline<'a>(results: &Results, profile: &'a Profile) -> Roofline<'a> {
     let subtitle =
         format!("batch {}, {}; each launch in a pass of its own{quick}", bench::BATCH, results.data);
     Roofline { title: format!("Training steps on {}", results.device.name), subtitle, profile }
+}
+
+/// Measures the kernels to choose from, and files the fastest.
+fn tune() -> Result<()> {
+    let path = tuned::check()?; // a wrong name should not cost the measurement
+    let gpu = pollster::block_on(Gpu::new())?;
+    let bar = indicatif::ProgressBar::new_spinner();
+    let mut progress = |name: &str| {
+        bar.set_message(name.to_owned());
+        bar.tick();
+    };
+    let tuned = pollster::block_on(bench::tune(&gpu, &mut progress))?;
+    bar.finish_and_clear();
+    tuned::save(&path, gpu.adapter(), &tuned.tuning)?;
+    print(&format!("{}\n{tuned}\nwritten to {}\n", gpu.adapter(), path.display()))
 }
 
 /// Results that an earlier `bench --json` printed.

@@ -7,8 +7,7 @@ use super::plot::{Figure, Limit, plot};
 use super::progress::Bar;
 use super::subject::Subject;
 use super::terminal::Screen;
-use super::{cancel, file, grid, print, report, view};
-use crate::Gpu;
+use super::{cancel, file, grid, print, report, tuned, view};
 use crate::Loss;
 use crate::finder::{
     self, Curvature, CurvatureTest, MAX_STEPS, Mode, Point, RangeTest, Report, Spacing, Verification, Verify,
@@ -169,7 +168,7 @@ async fn measure<'a>(
     cancelled: &AtomicBool,
 ) -> Result<Vec<Found<'a>>> {
     let bar = Bar::new();
-    let gpu = Gpu::new().await?;
+    let (gpu, _) = tuned::open().await?;
     cancel::check()?;
     let Subject { model, optimizer, options, .. } = subject;
     let mut session = Session::compile(&gpu, model, Loss::CrossEntropy, *optimizer, *options).await?;

@@ -7,10 +7,10 @@ use super::plot::{Figure, Layer, Overlay, plot_overlay};
 use super::progress::Bar;
 use super::subject::{Subject, optimizer};
 use super::terminal::Screen;
-use super::{cancel, file, report, view};
+use super::{cancel, file, report, tuned, view};
 use crate::data::order::batch_order;
 use crate::finder::{GridReport, GridSearch, Member, Point, RangeTest, Report, Vary};
-use crate::{Control, Error, Gpu, HeldOut, Loss, Result, Session};
+use crate::{Control, Error, HeldOut, Loss, Result, Session};
 use std::sync::atomic::AtomicBool;
 
 /// What all settings found.
@@ -88,7 +88,7 @@ async fn measure(
     cancelled: &AtomicBool,
 ) -> Result<GridReport> {
     let bar = Bar::new();
-    let gpu = Gpu::new().await?;
+    let (gpu, _) = tuned::open().await?;
     cancel::check()?;
     let Subject { model, optimizer, options, data, held_out, .. } = subject;
     let mut session = Session::compile(&gpu, model, Loss::CrossEntropy, *optimizer, *options).await?;

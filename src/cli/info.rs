@@ -1,8 +1,8 @@
 //! `rangefinder info`: which GPUs there are, and which one is used.
 
-use super::{args, output, print};
+use super::{args, output, print, tuned};
 use crate::Result;
-use crate::{Adapter, Gpu, adapters};
+use crate::{Adapter, adapters};
 use serde::Serialize;
 
 const VARIABLE: &str = "RANGEFINDER_ADAPTER";
@@ -12,6 +12,9 @@ struct Listed<'a> {
     adapters: Vec<Row<'a>>,
     used: usize,
     reason: &'a str,
+    /// Which kernels, and by what they were chosen.
+    profile: String,
+    tuning: &'a str,
 }
 
 /// An adapter as JSON.
@@ -29,21 +32,30 @@ struct Row<'a> {
 
 pub(super) fn info(args: &args::Info) -> Result<()> {
     let found = pollster::block_on(adapters());
-    let used = match pollster::block_on(Gpu::new()) {
-        Ok(gpu) => gpu.adapter().index,
+    let (gpu, tuning) = match pollster::block_on(tuned::open()) {
+        Ok(opened) => opened,
         // What there is helps to choose another.
         Err(error) => {
             print(&if args.json { String::new() } else { table(&found, None) })?;
             return Err(error);
         }
     };
+    let used = gpu.adapter().index;
     let reason = reason(&found, used);
+    let profile = format!("{:?}", gpu.tuning().profile);
     if args.json {
         let adapters = found.iter().map(row).collect();
-        return print(&output::json::line(&Listed { adapters, used, reason: &reason })?);
+        return print(&output::json::line(&Listed {
+            adapters,
+            used,
+            reason: &reason,
+            profile,
+            tuning: &tuning,
+        })?);
     }
     let choose = format!("{VARIABLE} chooses another: by its number, or by a part of its name.");
-    print(&format!("{}\nused: {used}, {reason}\n{choose}\n", table(&found, Some(used))))
+    let kernels = format!("kernels: {profile}, {tuning}");
+    print(&format!("{}\nused: {used}, {reason}\n{choose}\n{kernels}\n", table(&found, Some(used))))
 }
 
 fn row(a: &Adapter) -> Row<'_> {

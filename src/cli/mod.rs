@@ -19,6 +19,7 @@ mod report;
 mod subject;
 mod suggest;
 mod terminal;
+mod tuned;
 mod view;
 
 use crate::{Error, Result};

@@ -10,7 +10,7 @@ use crate::ops::{
     grad_norm, layer_norms, norm_groups, tick, update,
 };
 use crate::optim::Optimizer;
-use crate::plan::{Dispatch, Emit, Operand, ParamSlot, Plan, Profile, TensorId, Value, place};
+use crate::plan::{Dispatch, Emit, Operand, ParamSlot, Plan, Profile, TensorId, Tuning, Value, place};
 use fuse::Fusion;
 
 /// Most rows of a step: their number is still exact in f32.
@@ -32,14 +32,14 @@ pub struct Options {
     /// Measure the norms of each parameter's gradient, update and weights at every step, in
     /// [`History::layers`](crate::History::layers); default no. Two launches more.
     pub layers: bool,
-    /// Which kernels to use; default the best for the session's device ([`Profile::Portable`] without one).
-    pub profile: Option<Profile>,
+    /// Which kernels to use for which shapes; default the session's device's ([`Profile::Portable`]'s without one).
+    pub tuning: Option<Tuning>,
 }
 
 impl Options {
     /// Batches of `batch` rows; everything else by default.
     pub fn batch(batch: usize) -> Self {
-        Self { batch, accumulate: 1, replicas: 1, seed: 0, clip: None, layers: false, profile: None }
+        Self { batch, accumulate: 1, replicas: 1, seed: 0, clip: None, layers: false, tuning: None }
     }
 
     /// Steps of `micro_batches` batches each: an effective batch larger than what fits into memory at once. A step's loss, its
@@ -75,9 +75,14 @@ impl Options {
         Self { layers, ..self }
     }
 
-    /// These kernels, whatever the device.
+    /// A profile's kernels, whatever the device.
     pub fn profile(self, profile: Profile) -> Self {
-        Self { profile: Some(profile), ..self }
+        self.tuning(Tuning::of(profile))
+    }
+
+    /// These kernels, whatever the device.
+    pub fn tuning(self, tuning: Tuning) -> Self {
+        Self { tuning: Some(tuning), ..self }
     }
 
     /// Are these settings possible, whatever the model?
@@ -85,6 +90,7 @@ impl Options {
     /// # Errors
     /// The first that is not, and what it can be.
     pub fn check(&self) -> Result<()> {
+        self.tuning.map_or(Ok(()), |tuning| tuning.check())?;
         if self.batch == 0 || self.batch > 1 << 20 {
             return Err(Error::argument("batch", format!("{} is not from 1 to {}", self.batch, 1 << 20)));
         }
@@ -171,17 +177,18 @@ impl<'a> Compiler<'a> {
         for &(len, _) in &graph.buffers {
             buffers.push(len);
         }
+        let tuning = options.tuning.unwrap_or_else(|| Tuning::of(Profile::default()));
         let cx = Emit {
             batch: options.batch,
             accumulate: if training { options.accumulate } else { 1 },
             replicas: options.replicas,
-            profile: options.profile.unwrap_or_default(),
+            tuning,
             training,
             tensors: Vec::new(),
             calls: Vec::new(),
             grads: graph.params.iter().map(|_| None).collect(),
             grad_words: 0,
-            norm_groups: norm_groups(params.stride, options.profile.unwrap_or_default()),
+            norm_groups: norm_groups(params.stride, tuning.profile),
             block_rows: params.stride / 64 + groups + if options.layers { params.slots.len() } else { 0 },
             grouped: groups > 0,
             optimizer_slots: optimizer.slots(),
@@ -191,7 +198,7 @@ impl<'a> Compiler<'a> {
         let nodes = graph.nodes.len();
         Self {
             graph,
-            fusion: Fusion::of(graph, options.profile.unwrap_or_default()),
+            fusion: Fusion::of(graph, tuning.profile),
             cx,
             labels: (0..nodes).map(|n| label(graph, n)).collect(),
             clip: options.clip.is_some(),
@@ -406,7 +413,7 @@ fn assemble(
     outputs: usize,
 ) -> Plan {
     let replicas = options.replicas;
-    let align = if training.profile == Profile::Mirrored { MIRROR_ROW } else { ALIGN };
+    let align = if training.profile() == Profile::Mirrored { MIRROR_ROW } else { ALIGN };
     let (places, colours) = place(&training.calls, &training.tensors, replicas, align);
     let (eval_places, eval_colours) = place(&eval.calls, &eval.tensors, replicas, align);
     let mut list = training.dispatches(&places);
@@ -446,7 +453,7 @@ fn assemble(
         eval: eval.dispatches(&eval_places),
         batch: options.batch,
         replicas,
-        profile: training.profile,
+        profile: training.profile(),
         params: (0..graph.params.len()).map(name).collect(),
         buffers: graph.buffers.iter().enumerate().map(statistics).collect(),
         blocks: blocks(&training, graph, options.layers),

@@ -1,6 +1,7 @@
 //! Which GPU: what is there, and what is taken.
 
 use crate::error::{Error, Result};
+use crate::plan::DeviceClass;
 use std::fmt;
 
 /// A GPU, or a CPU driver that acts as one.
@@ -58,6 +59,17 @@ impl Adapter {
     /// Is it a software driver?
     pub fn is_cpu(&self) -> bool {
         self.kind == "CPU"
+    }
+
+    /// What it is taken for until it is measured.
+    pub fn class(&self) -> DeviceClass {
+        match (&*self.backend, self.kind) {
+            (_, "CPU") => DeviceClass::Cpu,
+            ("BrowserWebGpu", _) => DeviceClass::Browser,
+            ("Metal", "integrated GPU") => DeviceClass::Apple,
+            (_, "discrete GPU") => DeviceClass::Discrete,
+            _ => DeviceClass::Integrated,
+        }
     }
 
     /// Lower is better.

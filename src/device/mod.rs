@@ -15,7 +15,7 @@ pub(crate) use run::{Between, Finished, Pace};
 use crate::error::{Error, Result};
 use crate::kernel::{Access, Kernel};
 use crate::layout::MIRROR_ROW;
-use crate::plan::Profile;
+use crate::plan::{Profile, Tuning};
 use crate::shader::{Loads, assemble};
 use heard::Heard;
 use std::collections::HashMap;
@@ -32,6 +32,8 @@ pub(crate) struct Inner {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     adapter: Adapter,
+    /// Measured, where it was.
+    tuning: Mutex<Option<Tuning>>,
     pipelines: Mutex<HashMap<PipelineKey, Arc<Pipeline>>>,
     modules: Mutex<HashMap<(&'static str, Loads), wgpu::ShaderModule>>,
     /// What our own handlers heard; an adopted device keeps the application's.
@@ -124,6 +126,7 @@ impl Gpu {
             device,
             queue,
             adapter,
+            tuning: Mutex::default(),
             pipelines: Mutex::default(),
             modules: Mutex::default(),
             heard: Arc::default(),
@@ -157,17 +160,41 @@ impl Gpu {
         profiles
     }
 
-    /// The profile asked for, or the most suitable.
-    pub(crate) fn choose(&self, wanted: Option<Profile>) -> Result<Profile> {
+    /// The tuning asked for, or the device's.
+    pub(crate) fn choose(&self, wanted: Option<Tuning>) -> Result<Tuning> {
         let able = self.profiles();
-        let best = able.last().copied().unwrap_or_default();
         match wanted {
-            Some(profile) if !able.contains(&profile) => {
+            Some(Tuning { profile, .. }) if !able.contains(&profile) => {
                 let detail = format!("{profile:?} does not run on {}; it runs {able:?}", self.adapter());
                 Err(Error::argument("profile", detail))
             }
-            wanted => Ok(wanted.unwrap_or(best)),
+            wanted => Ok(wanted.unwrap_or_else(|| self.tuning())),
         }
+    }
+
+    /// Which kernels sessions on this device use where their options name none: those of the [table](Tuning::for_device) for
+    /// its class, until [`tune`](Self::tune) says otherwise.
+    pub fn tuning(&self) -> Tuning {
+        let tuned = *self.inner.tuning.lock().unwrap_or_else(PoisonError::into_inner);
+        tuned.unwrap_or_else(|| self.untuned())
+    }
+
+    /// The table's row for the device's class, where the device can run it.
+    pub(crate) fn untuned(&self) -> Tuning {
+        let best = self.profiles().last().copied().unwrap_or_default();
+        let listed = Tuning::for_device(self.adapter().class());
+        if listed.profile == best { listed } else { Tuning::of(best) }
+    }
+
+    /// Sessions that are compiled on this device from now on use these kernels, where their options name none.
+    ///
+    /// # Errors
+    /// The device cannot run the profile, or the profile has no such tiles.
+    pub fn tune(&self, tuning: Tuning) -> Result<()> {
+        self.choose(Some(tuning))?;
+        tuning.check()?;
+        *self.inner.tuning.lock().unwrap_or_else(PoisonError::into_inner) = Some(tuning);
+        Ok(())
     }
 
     /// Objects made so far, by every session on this device.

@@ -13,7 +13,7 @@ pub(crate) fn accumulate(cx: &mut Emit) -> Result<()> {
         count: (cx.params.stride / 4) as u32,
         replicas: cx.replicas as u32,
         batches: cx.accumulate as u32,
-        turns: turns(cx.profile) as u32,
+        turns: turns(cx.profile()) as u32,
     };
     cx.call(Call {
         kernel: Kernel::Accumulate,

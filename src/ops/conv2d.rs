@@ -106,7 +106,7 @@ impl Conv2d {
     }
 
     fn family(&self, cx: &Emit, layer: &Layer<'_>) -> Family {
-        Family::of(self, cx.profile, layer.input_shapes[0], layer.shape)
+        Family::of(self, cx.profile(), layer.input_shapes[0], layer.shape)
     }
 
     /// Can its forward kernel read the dataset?
@@ -240,7 +240,8 @@ impl Conv2d {
         let tile = family.tile(pass);
         let tiles = tile.count(filter, self.out);
         let turns = 1 + layer.shape[1] * (1 + layer.shape[2]); // of the loops over oh and ow, an image
-        let (slices, slice_b) = cx.slices("conv2d", tiles, cx.batch, turns as u64)?;
+        let (slices, slice_b) =
+            cx.slices("conv2d", cx.tuning.conv2d_groups, tiles, cx.batch, turns as u64)?;
         let weight = layer.params[0];
         let bias = *layer.params.last().unwrap_or(&weight);
         let rdw = cx.grad(weight, slices);

@@ -1,6 +1,6 @@
 //! Fully connected layer: `y = x w^T + bias`, w of shape (out, in) as in PyTorch.
 
-use super::product::{LINEAR, Pass};
+use super::product::{self, Fours, Pass};
 use super::{Backward, Fill, Forward, Layer, ParamSpec, base, dims_text, weights};
 use crate::error::{Error, Result};
 use crate::layout::dims;
@@ -66,9 +66,13 @@ impl Linear {
         }
     }
 
-    /// Do its rows and columns come in fours?
-    fn fours(&self, layer: &Layer<'_>) -> bool {
-        layer.input_len(0).is_multiple_of(4) && self.out.is_multiple_of(4)
+    /// How its rows lie in vectors of four.
+    fn fours(&self, layer: &Layer<'_>) -> Fours {
+        match (layer.input_len(0).is_multiple_of(4), self.out.is_multiple_of(4)) {
+            (true, true) => Fours::All,
+            (true, false) => Fours::Inputs,
+            (false, _) => Fours::None,
+        }
     }
 
     fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
@@ -79,7 +83,8 @@ impl Linear {
         check_turns("linear", layer.input_len(0) as u64)?;
         let y = cx.tensor(cx.batch * self.out);
         let dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
-        let (kernel, tile) = LINEAR.of(Pass::Forward, cx.profile, self.fours(layer));
+        let tiling = cx.tuning.choice(cx.batch, self.out).products;
+        let (kernel, tile) = product::kernel(Pass::Forward, tiling, self.fours(layer));
         let mut operands = vec![Operand::State, Operand::Order, layer.inputs[0].into()];
         operands.extend(weights(kernel, layer));
         operands.push(Operand::Tensor(y));
@@ -103,9 +108,10 @@ impl Linear {
 
     fn weight_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
         let inputs = layer.input_len(0);
-        let (kernel, tile) = LINEAR.of(Pass::WeightGradient, cx.profile, self.fours(layer));
+        let choice = cx.tuning.choice(self.out, inputs);
+        let (kernel, tile) = product::kernel(Pass::WeightGradient, choice.gradients, self.fours(layer));
         let tiles = tile.count(inputs, self.out);
-        let (slices, slice_b) = cx.slices("linear", tiles, cx.batch, 1)?;
+        let (slices, slice_b) = cx.slices("linear", choice.groups, tiles, cx.batch, 1)?;
         let weight = layer.params[0];
         let bias = *layer.params.last().unwrap_or(&weight);
         let rdw = cx.grad(weight, slices);
@@ -141,7 +147,8 @@ impl Linear {
     fn input_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
         let Some(grad) = io.dx[0] else { return Ok(()) };
         check_turns("linear", self.out as u64)?;
-        let (kernel, tile) = LINEAR.of(Pass::InputGradient, cx.profile, self.fours(layer));
+        let tiling = cx.tuning.choice(cx.batch, layer.input_len(0)).products;
+        let (kernel, tile) = product::kernel(Pass::InputGradient, tiling, self.fours(layer));
         let dims = Dims {
             accumulate: u32::from(grad.accumulate),
             ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))

@@ -384,6 +384,7 @@ pub(crate) fn dims_of_every_file() -> Vec<(&'static str, &'static [&'static str]
         ("linear", linear::Dims::FIELDS),
         ("linear_broadcast", linear::Dims::FIELDS),
         ("linear_tiled", linear::Dims::FIELDS),
+        ("linear_tiled64", linear::Dims::FIELDS),
         ("max_pool", window::PoolDims::FIELDS),
         ("mean_squared_error", mean_squared_error::Dims::FIELDS),
         ("tick", tick::Dims::FIELDS),

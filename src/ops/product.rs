@@ -1,7 +1,7 @@
-//! Which kernels compute the matrix products, and in tiles of which size.
+//! Which kernels compute a fully connected layer's matrix products, and in tiles of which size.
 
 use crate::kernel::Kernel::{self, *};
-use crate::plan::{Profile, Tile};
+use crate::plan::{Tile, Tiling};
 
 /// The three products of a layer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,30 +11,37 @@ pub(super) enum Pass {
     WeightGradient,
 }
 
-/// A layer's kernels by family, in the order of [`Pass`].
-pub(super) struct Kernels {
-    registers: [Kernel; 3],
-    broadcast: [Kernel; 3],
-    tiled: [Kernel; 3],
+/// How a layer's rows lie in vectors of four.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Fours {
+    /// Each starts at a vector.
+    All,
+    /// The inputs' do, the outputs' not.
+    Inputs,
+    /// Some inputs' do not.
+    None,
 }
 
-pub(super) const LINEAR: Kernels = Kernels {
-    registers: [Linear, LinearDx, LinearDw],
-    broadcast: [LinearBroadcast, LinearDxBroadcast, LinearDwBroadcast],
-    tiled: [LinearTiled, LinearDxTiled, LinearDwTiled],
-};
+/// Kernels that go together, in the order of [`Pass`].
+type Family = [Kernel; 3];
 
-impl Kernels {
-    /// The kernel of a pass and its tile. `fours`: does the layer's shape come in fours, as the broadcast kernels need it?
-    /// Where not, those profiles fall back to the portable kernels.
-    pub fn of(&self, pass: Pass, profile: Profile, fours: bool) -> (Kernel, Tile) {
-        let (family, tile) = match profile {
-            Profile::Tiled => (&self.tiled, Tile::WORKGROUP),
-            Profile::Broadcast | Profile::Mirrored if fours => (&self.broadcast, Tile::BROADCAST),
-            Profile::Portable | Profile::Broadcast | Profile::Mirrored => (&self.registers, Tile::REGISTERS),
-        };
-        (family[pass as usize], tile)
-    }
+const REGISTERS: Family = [Linear, LinearDx, LinearDw];
+const BROADCAST: Family = [LinearBroadcast, LinearDxBroadcast, LinearDwBroadcast];
+/// As `BROADCAST`, for outputs that do not come in fours.
+const RAGGED: Family = [LinearRagged, LinearDxRagged, LinearDwRagged];
+const TILED: Family = [LinearTiled, LinearDxTiled, LinearDwTiled];
+const TILED64: Family = [LinearTiled64, LinearDxTiled64, LinearDwTiled64];
+
+/// The kernel of a pass, and its tile. Shapes that the broadcast kernels do not take fall back to the portable ones.
+pub(super) fn kernel(pass: Pass, tiling: Tiling, fours: Fours) -> (Kernel, Tile) {
+    let (family, tile) = match (tiling, fours) {
+        (Tiling::Broadcast, Fours::All) => (BROADCAST, Tile::BROADCAST),
+        (Tiling::Broadcast, Fours::Inputs) => (RAGGED, Tile::BROADCAST),
+        (Tiling::Registers, _) | (Tiling::Broadcast, Fours::None) => (REGISTERS, Tile::REGISTERS),
+        (Tiling::Tile32, _) => (TILED, Tile::WORKGROUP),
+        (Tiling::Tile64, _) => (TILED64, Tile::WORKGROUP64),
+    };
+    (family[pass as usize], tile)
 }
 
 #[cfg(test)]
@@ -44,22 +51,30 @@ mod tests {
     /// A slip in the tables would launch another pass's kernel.
     #[test]
     fn each_pass_has_its_own_kernel_in_every_family() {
-        for (layer, kernels) in [("linear", LINEAR)] {
-            for (family, suffix) in
-                [(kernels.registers, ""), (kernels.broadcast, "_broadcast"), (kernels.tiled, "_tiled")]
-            {
-                let names = ["", "_dx", "_dw"].map(|pass| format!("{layer}{pass}{suffix}"));
-                assert_eq!(family.map(Kernel::name).as_slice(), names);
-            }
+        let families = [
+            (REGISTERS, ""),
+            (BROADCAST, "_broadcast"),
+            (RAGGED, "_ragged"),
+            (TILED, "_tiled"),
+            (TILED64, "_tiled64"),
+        ];
+        for (family, suffix) in families {
+            let names = ["", "_dx", "_dw"].map(|pass| format!("linear{pass}{suffix}"));
+            assert_eq!(family.map(Kernel::name).as_slice(), names);
         }
     }
 
     #[test]
     fn shapes_that_do_not_come_in_fours_fall_back() {
-        let linear = |profile, fours| LINEAR.of(Pass::Forward, profile, fours).0;
-        assert_eq!(linear(Profile::Mirrored, false), Linear);
-        assert_eq!(linear(Profile::Mirrored, true), LinearBroadcast);
-        assert_eq!(linear(Profile::Portable, true), Linear);
-        assert_eq!(linear(Profile::Tiled, false), LinearTiled);
+        let linear = |tiling, fours| kernel(Pass::Forward, tiling, fours).0;
+        assert_eq!(linear(Tiling::Broadcast, Fours::None), Linear);
+        assert_eq!(linear(Tiling::Broadcast, Fours::Inputs), LinearRagged);
+        assert_eq!(linear(Tiling::Broadcast, Fours::All), LinearBroadcast);
+        assert_eq!(linear(Tiling::Registers, Fours::All), Linear);
+        assert_eq!(linear(Tiling::Tile32, Fours::None), LinearTiled);
+        assert_eq!(
+            kernel(Pass::WeightGradient, Tiling::Tile64, Fours::All),
+            (LinearDwTiled64, Tile::WORKGROUP64)
+        );
     }
 }

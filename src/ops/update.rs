@@ -30,7 +30,7 @@ pub(super) fn dims(cx: &Emit, optimizer: &Optimizer) -> Dims {
         replicas: cx.replicas as u32,
         plane: (cx.replicas * count) as u32,
         rn: padded(cx.norm_groups) as u32,
-        turns: turns(cx.profile) as u32,
+        turns: turns(cx.profile()) as u32,
         ..Dims::default()
     };
     match optimizer {

@@ -1,6 +1,6 @@
 //! What an op sees while a plan is made: virtual tensors, slots, and a list to append launches to.
 
-use super::Dispatch;
+use super::{Dispatch, Tuning};
 use crate::error::{Error, Result};
 use crate::kernel::{Access, Kernel};
 use crate::layout::{Arena, Role, View, padded};
@@ -14,12 +14,13 @@ const MAX_GROUPS: usize = 65_535;
 
 /// Which kernels a plan uses for its matrix products, and how operands are read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Profile {
     /// 8 x 8 outputs in the registers of each invocation, storage buffers, no optional feature: runs everywhere.
     #[default]
     Portable,
-    /// 32 x 32 outputs to a workgroup of 8 x 8, both operands in slices through workgroup memory, no optional feature: runs
-    /// everywhere, made for GPUs. Weight gradients are cut into more slices, to give all of a GPU work.
+    /// 32 x 32 or 64 x 64 outputs to a workgroup of 8 x 8, both operands in slices through workgroup memory, no optional
+    /// feature: runs everywhere, made for GPUs. Weight gradients are cut into more slices, to give all of a GPU work.
     Tiled,
     /// 16 x 32 outputs to a subgroup of 8 lanes with the left operand broadcast, storage buffers.
     Broadcast,
@@ -27,7 +28,7 @@ pub enum Profile {
     Mirrored,
 }
 
-/// How a profile cuts the sums of weight gradients into slices.
+/// How the sum of a weight gradient may be cut into slices.
 struct Cut {
     /// Workgroups that keep the device busy.
     groups: usize,
@@ -38,10 +39,10 @@ struct Cut {
 }
 
 impl Profile {
-    fn cut(self) -> Cut {
+    fn cut(self, groups: usize) -> Cut {
         match self {
-            Self::Tiled => Cut { groups: 128, most: 32, least: 32 },
-            Self::Portable | Self::Broadcast | Self::Mirrored => Cut { groups: 8, most: 16, least: 1 },
+            Self::Tiled => Cut { groups, most: 32, least: 32 },
+            Self::Portable | Self::Broadcast | Self::Mirrored => Cut { groups, most: 16, least: 1 },
         }
     }
 }
@@ -135,7 +136,7 @@ pub(crate) struct Emit {
     /// Micro-batches of a step; 1 in an evaluation.
     pub accumulate: usize,
     pub replicas: usize,
-    pub profile: Profile,
+    pub tuning: Tuning,
     /// Training: batch statistics, dropout, and a backward pass to follow.
     pub training: bool,
     pub tensors: Vec<Tensor>,
@@ -153,6 +154,11 @@ pub(crate) struct Emit {
 }
 
 impl Emit {
+    /// How operands are read.
+    pub fn profile(&self) -> Profile {
+        self.tuning.profile
+    }
+
     /// A new tensor of `len` words a replica.
     pub fn tensor(&mut self, len: usize) -> TensorId {
         self.tensors.push(Tensor { len });
@@ -182,9 +188,16 @@ impl Emit {
     }
 
     /// Into how many slices to cut a weight gradient's sum over `units` (rows or images), each of `turns` loop turns and
-    /// about as many terms; and how many units make a slice. See [`Cut`].
-    pub fn slices(&self, op: &str, tiles: usize, units: usize, turns: u64) -> Result<(usize, usize)> {
-        slices(&self.profile.cut(), op, tiles, units, turns)
+    /// about as many terms, so that its `tiles` make `groups` workgroups; and how many units make a slice. See [`Cut`].
+    pub fn slices(
+        &self,
+        op: &str,
+        groups: usize,
+        tiles: usize,
+        units: usize,
+        turns: u64,
+    ) -> Result<(usize, usize)> {
+        slices(&self.profile().cut(groups), op, tiles, units, turns)
     }
 
     /// Appends a launch.
@@ -243,7 +256,7 @@ impl Emit {
 
     fn dispatch(&self, call: &Call, places: &[(usize, usize)]) -> Dispatch {
         let entry = call.kernel.entry();
-        let mirrored = self.profile == Profile::Mirrored && entry.has_choice();
+        let mirrored = self.profile() == Profile::Mirrored && entry.has_choice();
         let loads = if mirrored { Loads::Texture } else { Loads::Buffer };
         let views: Vec<View> = call.operands.iter().map(|&o| self.view(o, places)).collect();
         let mut dims = call.dims.clone();
@@ -310,6 +323,8 @@ impl Tile {
     pub const REGISTERS: Self = Self(64, 64);
     /// `shaders/shared/tile32.wgsl`
     pub const WORKGROUP: Self = Self(32, 32);
+    /// `shaders/shared/tile64.wgsl`
+    pub const WORKGROUP64: Self = Self(64, 64);
     /// `shaders/shared/broadcast.wgsl`
     pub const BROADCAST: Self = Self(32, 16);
 
@@ -375,7 +390,7 @@ mod tests {
 
     #[test]
     fn slices_cover_every_unit_once() {
-        for cut in [Profile::Portable.cut(), Profile::Tiled.cut()] {
+        for cut in [Profile::Portable.cut(8), Profile::Tiled.cut(128)] {
             for tiles in [1, 3, 9, 100] {
                 for units in [1, 2, 7, 64, 1000] {
                     for turns in [1, 49, 784, 59_000] {
@@ -395,7 +410,8 @@ mod tests {
     #[test]
     fn a_gpu_gets_more_slices_where_each_has_enough_terms() {
         let count = |profile: Profile, tiles, units, turns| {
-            slices(&profile.cut(), "test", tiles, units, turns).unwrap().0
+            let groups = Tuning::of(profile).conv2d_groups;
+            slices(&profile.cut(groups), "test", tiles, units, turns).unwrap().0
         };
         assert_eq!(count(Profile::Portable, 4, 512, 1), 2);
         assert_eq!(count(Profile::Tiled, 4, 512, 1), 16); // of 32 rows

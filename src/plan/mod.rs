@@ -3,12 +3,14 @@
 mod emit;
 mod place;
 mod print;
+mod tuning;
 
 pub use emit::Profile;
 pub(crate) use emit::{
     Base, Call, Emit, GradSlot, Operand, TensorId, Tile, Value, check_turns, flat_groups, sliced,
 };
 pub(crate) use place::place;
+pub use tuning::{ClassTuning, DeviceClass, ShapeClass, Tiling, Tuning};
 
 use crate::kernel::{Access, Kernel};
 use crate::layout::{Arena, Role, View};
@@ -81,7 +83,7 @@ pub struct Plan {
     pub batch: usize,
     /// Copies of the model that are trained side by side.
     pub replicas: usize,
-    /// Which kernels were chosen.
+    /// How operands are read.
     pub profile: Profile,
     pub(crate) params: Vec<ParamSlot>,
     pub(crate) param_arena: Arena,

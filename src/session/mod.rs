@@ -66,7 +66,7 @@ impl Session {
         options: Options,
     ) -> Result<Self> {
         let optimizer = optimizer.into();
-        let options = options.profile(gpu.choose(options.profile)?);
+        let options = options.tuning(gpu.choose(options.tuning)?);
         let plan = compile(model, loss, &optimizer, &options)?;
         let program = Program::new(gpu, plan).await?;
         let session = Self {

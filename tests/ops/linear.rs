@@ -1,10 +1,10 @@
 //! `y = x w^T + bias` at shapes on both sides of the tile edges: 64 a workgroup, 8 an invocation; or 32, 4, and slices
-//! of 32 terms.
+//! of 32 terms; or 64, 8, and slices of 16.
 
-use super::{Gradients, Oracle, check_op};
+use super::{Gradients, Oracle, TOLERANCE, check_kernels, check_op};
 use crate::common::{fill, widened};
 use crate::reference;
-use rangefinder::{Linear, Op};
+use rangefinder::{ClassTuning, Graph, Linear, Op, Profile, Tiling, Tuning};
 
 /// The oracle of a layer with seeded weights.
 pub fn oracle(b: usize, i: usize, o: usize, bias: bool) -> Oracle {
@@ -32,9 +32,14 @@ pub fn oracle(b: usize, i: usize, o: usize, bias: bool) -> Oracle {
 fn check(b: usize, i: usize, o: usize, bias: bool) {
     let x = fill(b * i, 1, 1.0);
     let oracle = oracle(b, i, o, bias);
-    check_op(&format!("linear {b}x{i} to {o}"), (&x, &[i]), &oracle, |graph, node| {
-        graph.add(Op::Linear(Linear { out: o, bias }), &[node]).unwrap()
-    });
+    let what = format!("linear {b}x{i} to {o}");
+    let build = |graph: &mut Graph, node| graph.add(Op::Linear(Linear { out: o, bias }), &[node]).unwrap();
+    check_op(&what, (&x, &[i]), &oracle, build);
+    // The large tiles, which only large shapes get by themselves.
+    let large = ClassTuning { products: Tiling::Tile64, gradients: Tiling::Tile64, groups: 128 };
+    let tuning = Tuning { linear: [large; 4], ..Tuning::of(Profile::Tiled) };
+    let harness = check_kernels(TOLERANCE, &format!("{what}, 64 x 64"), (&x, &[i]), &oracle, tuning, build);
+    assert_eq!(harness.kernels()[1], "linear_tiled64");
 }
 
 #[test]
@@ -71,6 +76,15 @@ fn around_thirty_two() {
     check(31, 33, 34, true);
     check(34, 31, 33, false);
     check(33, 35, 31, true);
+}
+
+/// Outputs that do not come in fours behind inputs that do: the broadcast kernels' ragged form.
+#[test]
+fn ragged_outputs() {
+    check(33, 36, 10, true);
+    check(5, 4, 1, true);
+    check(17, 8, 3, false);
+    check(70, 132, 35, true);
 }
 
 #[test]

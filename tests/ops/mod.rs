@@ -24,7 +24,7 @@ mod reshape;
 use crate::common::{
     assert_close, block, fill, gpu, regression, session, set_weights, train, weights, widened,
 };
-use rangefinder::{Dataset, Graph, Linear, Loss, NodeId, Op, Options, Profile, Session, Sgd};
+use rangefinder::{Dataset, Graph, Linear, Loss, NodeId, Op, Options, Profile, Session, Sgd, Tuning};
 
 /// How far the device may be from the oracle, relative to the root mean square of the tensor: sums of a few hundred
 /// f32 products round to some 1e-6 of that.
@@ -123,7 +123,7 @@ impl Harness {
         x: &[f32],
         shape: &[usize],
         params: &[Vec<f32>],
-        profile: Profile,
+        kernels: impl Into<Tuning>,
         build: impl FnOnce(&mut Graph, NodeId) -> NodeId,
     ) -> Self {
         let len: usize = shape.iter().product();
@@ -141,8 +141,12 @@ impl Harness {
 
         let targets = fill(batch * outputs, 50, 1.0);
         let data = regression(&[batch], one_hot_rows(batch), targets.clone(), outputs);
-        let mut session =
-            session(&graph, Loss::MeanSquaredError, Sgd::plain(), Options::batch(batch).profile(profile));
+        let mut session = session(
+            &graph,
+            Loss::MeanSquaredError,
+            Sgd::plain(),
+            Options::batch(batch).tuning(kernels.into()),
+        );
         let mut values = vec![transposed(x, len)];
         values.extend_from_slice(params);
         values.push(vec![0.0; outputs * batch]);
@@ -201,6 +205,24 @@ fn compare(seen: &Seen, x: &[f32], targets: &[f32], oracle: &Oracle, tolerance: 
     assert_close(&[seen.grad_norm], &[norm], tolerance, &format!("{what}: norm of the gradient"));
 }
 
+/// Compares an op with its oracle under one choice of kernels.
+#[track_caller]
+fn check_kernels(
+    tolerance: f64,
+    what: &str,
+    (x, shape): (&[f32], &[usize]),
+    oracle: &Oracle,
+    kernels: Tuning,
+    build: impl Fn(&mut Graph, NodeId) -> NodeId,
+) -> Harness {
+    let mut harness = Harness::new(x, shape, &oracle.params, kernels, &build);
+    let seen = harness.step();
+    compare(&seen, x, &harness.targets, oracle, tolerance, what);
+    let y = (oracle.forward)(&widened(x));
+    assert_close(&harness.evaluated(), &y, tolerance, &format!("{what}: y evaluated"));
+    harness
+}
+
 /// Compares an op that does the same while training and while evaluated with its oracle, under every profile that the device
 /// runs; returns the kernels of the portable one.
 #[track_caller]
@@ -214,11 +236,7 @@ fn check_op_within(
     let mut portable = Vec::new();
     for profile in gpu().profiles() {
         let what = if profile == Profile::Portable { what.into() } else { format!("{what}, {profile:?}") };
-        let mut harness = Harness::new(x, shape, &oracle.params, profile, &build);
-        let seen = harness.step();
-        compare(&seen, x, &harness.targets, oracle, tolerance, &what);
-        let y = (oracle.forward)(&widened(x));
-        assert_close(&harness.evaluated(), &y, tolerance, &format!("{what}: y evaluated"));
+        let harness = check_kernels(tolerance, &what, (x, shape), oracle, profile.into(), &build);
         if profile == Profile::Portable {
             portable = harness.kernels();
         }

@@ -341,3 +341,26 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three batches evaluated before every second step, each step in two micro-batches.
+    #[test]
+    fn steps_are_counted_in_pieces_of_work() {
+        let none: &[Launch] = &[];
+        let work = Work {
+            step: none,
+            earlier: none,
+            accumulate: 2,
+            evaluation: none,
+            batches: 3,
+            period: 2,
+            steps: 5,
+        };
+        assert_eq!(work.pieces(), 3 + 4 + 3 + 4 + 3 + 2);
+        let ended: Vec<usize> = (0..=work.pieces()).map(|n| work.steps_in(n)).collect();
+        assert_eq!(ended, [0, 0, 0, 0, 0, 1, 1, 2, 2, 2, 2, 2, 3, 3, 4, 4, 4, 4, 4, 5]);
+    }
+}

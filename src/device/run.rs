@@ -33,11 +33,13 @@ pub(crate) enum Between<'a> {
     },
 }
 
+/// Called with the states of all replicas as they reach the host, and with the records that are new since the last call:
+/// (replicas, records), the same number for each.
+pub(crate) type Landed<'a> = dyn FnMut(&[State], &[Record]) + 'a;
+
 /// What the caller of a run wants to hear and to say while it goes on.
 pub(crate) struct Pace<'a> {
-    /// Called with the states of all replicas as they reach the host, and with the records that are new since the last call:
-    /// (replicas, records), the same number for each.
-    pub progress: Option<&'a mut dyn FnMut(&[State], &[Record])>,
+    pub progress: Option<&'a mut Landed<'a>>,
     /// Asked before each submit.
     pub cancelled: &'a dyn Fn() -> bool,
 }

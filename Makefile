@@ -35,10 +35,10 @@ web: ## build the npm package into pkg/, and serve the page that uses it on this
 	@bash scripts/build-web.sh
 	@node scripts/serve.mjs
 
-# The same tests as the native ones, but for what takes minutes on a software adapter; then the page's own.
+# The same tests as the native ones, but for those of the host's own speed and of plans; then the page's.
 test-web: ## everything that must be green in a browser: kernels, finder, page
 	bash scripts/build-web.sh
-	bash scripts/test-web.sh ops:: optimizers restore golden_runs adopt curvature determinism divergence modes
+	bash scripts/test-web.sh -overhead:: -plans::
 	if [ -f tests/web/run.mjs ]; then cargo build --release && node tests/web/run.mjs; fi
 
 # The documentation's examples go first, so that the run closes on the integration tests' line. Here --tests is the

@@ -106,6 +106,16 @@ export class Gpu {
     this.#inner.free();
   }
 
+  /**
+   * A device's error may be the first sign of its loss, of which the browser tells a moment later.
+   * @internal
+   */
+  explain(error) {
+    const advice = "open the GPU again with Gpu.open(), and make the model anew";
+    const loss = this.#lost.then((reason) => new RangefinderError(`the GPU was lost: ${reason}`, "device-lost", advice));
+    return Promise.race([loss, new Promise((resolve) => setTimeout(resolve, 100, error))]);
+  }
+
   /** @internal */
   get inner() {
     return this.#inner;
@@ -196,6 +206,7 @@ export class Model {
   #heldOut;
   #parts = [];
   #busy = "";
+  #gpu;
   /** A job that was aborted, until it has ended. */
   #aborted;
   #freed = false;
@@ -203,6 +214,7 @@ export class Model {
   static async create({ gpu, data, heldOut, model, ...options }) {
     await init();
     const made = new Model();
+    made.#gpu = gpu;
     if (heldOut === undefined) {
       const seed = options.seed ?? 0;
       ({ train: made.#train, heldOut: made.#heldOut } = data.split({ heldOut: heldOutShare(data), seed }));
@@ -237,6 +249,8 @@ export class Model {
     this.#busy = name;
     try {
       return await calling(job);
+    } catch (thrown) {
+      throw thrown?.code === "device" ? await this.#gpu.explain(thrown) : thrown;
     } finally {
       this.#busy = "";
       if (this.#freed) this.#drop();

@@ -121,7 +121,7 @@ fn runs_repeat_bit_for_bit() {
     let run = |lengths: &[usize], pause: u64| {
         let options = Options::batch(8).accumulate(5).seed(3);
         let mut session = session(&everything(), Loss::CrossEntropy, Adam::w(0.01), options);
-        let mut wait = |_| std::thread::sleep(std::time::Duration::from_millis(pause));
+        let mut wait = |_| crate::common::pause(pause);
         let (mut first, mut submits) = (0, 0);
         for &steps in lengths {
             let order = rows_in_turn(&data(), 40, first..first + steps);

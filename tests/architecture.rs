@@ -226,3 +226,12 @@ fn one_stem_everywhere() {
     }
     assert!(missing.is_empty(), "\n{}", missing.join("\n"));
 }
+
+/// The package for pages is the crate, under the same number.
+#[test]
+fn the_package_has_the_crates_version() {
+    let read = |file: &str| fs::read_to_string(root().join("pkg").join(file)).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(read("package.json").contains(&format!("\"version\": \"{version}\"")));
+    assert!(read("rangefinder.js").contains(&format!("export const version = \"{version}\";")));
+}

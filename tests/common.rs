@@ -34,6 +34,12 @@ pub fn block<T>(future: impl Future<Output = T>) -> T {
 #[cfg(target_arch = "wasm32")]
 pub use crate::browser::block;
 
+/// Stands still: a page has no sleep.
+pub fn pause(milliseconds: u64) {
+    let start = web_time::Instant::now();
+    while start.elapsed().as_millis() < u128::from(milliseconds) {}
+}
+
 /// A session on the shared device.
 #[track_caller]
 pub fn session(graph: &Graph, loss: Loss, optimizer: impl Into<Optimizer>, options: Options) -> Session {

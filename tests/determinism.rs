@@ -60,10 +60,7 @@ fn the_cut_into_submits_changes_nothing() {
         let order = rows_in_turn(&data, 32, 0..60);
         let schedules = [Schedule::constant(0.02, 60, session.optimizer())];
         let run = Run { schedules: &schedules, order: &order, beta: 0.98, stop: Stop::NotFinite };
-        let mut wait = |_| {
-            let start = web_time::Instant::now(); // a page has no sleep
-            while start.elapsed() < std::time::Duration::from_millis(pause) {}
-        };
+        let mut wait = |_| crate::common::pause(pause);
         let control = Control { progress: Some(&mut wait), cancel: None };
         let outcome = block(session.run(&data, &run, control)).unwrap();
         (outcome.cost.submits, outcome.histories, left(&session))

@@ -33,11 +33,13 @@ pub(crate) enum Between<'a> {
     },
 }
 
+/// Called with the states of all replicas as they reach the host, and with the records that are new since the last call:
+/// (replicas, records), the same number for each.
+pub(crate) type Landed<'a> = dyn FnMut(&[State], &[Record]) + 'a;
+
 /// What the caller of a run wants to hear and to say while it goes on.
 pub(crate) struct Pace<'a> {
-    /// Called with the states of all replicas as they reach the host, and with the records that are new since the last call:
-    /// (replicas, records), the same number for each.
-    pub progress: Option<&'a mut dyn FnMut(&[State], &[Record])>,
+    pub progress: Option<&'a mut Landed<'a>>,
     /// Asked before each submit.
     pub cancelled: &'a dyn Fn() -> bool,
 }
@@ -339,5 +341,28 @@ impl<'a> Runner<'a> {
             self.finished.evaluations = mapped(copy)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three batches evaluated before every second step, each step in two micro-batches.
+    #[test]
+    fn steps_are_counted_in_pieces_of_work() {
+        let none: &[Launch] = &[];
+        let work = Work {
+            step: none,
+            earlier: none,
+            accumulate: 2,
+            evaluation: none,
+            batches: 3,
+            period: 2,
+            steps: 5,
+        };
+        assert_eq!(work.pieces(), 3 + 4 + 3 + 4 + 3 + 2);
+        let ended: Vec<usize> = (0..=work.pieces()).map(|n| work.steps_in(n)).collect();
+        assert_eq!(ended, [0, 0, 0, 0, 0, 1, 1, 2, 2, 2, 2, 2, 3, 3, 4, 4, 4, 4, 4, 5]);
     }
 }

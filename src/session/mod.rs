@@ -398,7 +398,8 @@ impl Session {
         let mut tell = |states: &[State], records: &[Record]| {
             if let (Some(progress), Some(s)) = (&mut progress, states.first()) {
                 let (step, loss, lr) = (s.step as usize, f64::from(s.last), f64::from(s.lr));
-                let new = records.chunks(records.len() / states.len()).map(measured).collect();
+                let rows = records.len() / states.len(); // none, if no step ended
+                let new = (0..states.len()).map(|r| measured(&records[r * rows..][..rows])).collect();
                 progress(Progress { step, steps, loss, lr, new });
             }
         };

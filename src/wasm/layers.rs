@@ -1,6 +1,7 @@
-//! A model from a list of layers.
+//! A model from its name, or from a list of layers.
 
 use super::object::Fields;
+use crate::models::{cnn, mlp};
 use crate::{Activation, Dropout, Error, Graph, Op, Sequential};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
@@ -33,8 +34,18 @@ const KINDS: [(&str, Kind); 12] = [
     ("silu", Kind::Activation(Activation::Silu)),
 ];
 
+/// A model that the crate brings along, or a list of layers.
+pub(super) fn graph(data: &crate::Dataset, model: &JsValue) -> Result<Graph, Error> {
+    let classes = data.classes().unwrap_or(1);
+    match model.as_string().as_deref() {
+        Some("mlp") => mlp(data.shape(), classes),
+        Some("cnn") => cnn(data.shape(), classes),
+        _ => chain(data.shape(), model),
+    }
+}
+
 /// The chain of these layers behind samples of `shape`.
-pub(super) fn graph(shape: &[usize], layers: &JsValue) -> Result<Graph, Error> {
+fn chain(shape: &[usize], layers: &JsValue) -> Result<Graph, Error> {
     if !Array::is_array(layers) {
         let detail =
             "is none of \"mlp\", \"cnn\" and a list of layers such as { kind: \"linear\", features: 10 }";

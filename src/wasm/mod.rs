@@ -4,9 +4,11 @@
 mod dataset;
 mod gpu;
 mod layers;
+mod listener;
 mod model;
 mod object;
 mod report;
+mod settings;
 mod suggest;
 
 use crate::Error;

@@ -1,15 +1,18 @@
 """How good the suggestions of rangefinder, and of the other finders' rules as it implements them, are: their regret.
 
     cargo build --release
-    .venv/bin/python benches/regret/score.py tasks.json              tasks.json comes from tasks.py
-    .venv/bin/python benches/regret/score.py tasks.json --verify     short runs after every suggestion
+    .venv/bin/python benches/regret/score.py benches/regret/test.json.gz           what drawn.py drew
+    .venv/bin/python benches/regret/score.py tasks.json                            what tasks.py trained
+    .venv/bin/python benches/regret/score.py tasks.json --verify                   short runs after every suggestion
 
 Regret is (f(suggested) - f(best)) / (f(start) - f(best)), cut to 0 to 1; no suggestion counts as 1. f is the median over
 the seeds of the validation loss after the whole budget, linear in the logarithm of the rate; f(start) is the loss of the
-untrained model, or of the best constant prediction where that is lower.
+untrained model, or of the best constant prediction where that is lower. Tasks whose best training gains less than a
+twentieth of that are left out: there is nothing to choose.
 """
 
 import argparse
+import gzip
 import json
 import math
 import subprocess
@@ -24,8 +27,12 @@ PEERS = {
     "fastai minimum / 10": "fastai_minimum",
     "steepest difference": "min_gradient",
 }
-# As rangefinder's own verifying runs: rates from a tenth to ten times, and what a smaller rate may lack and still win.
-MULTIPLES, STEPS, TOLERANCE = 10.0 ** np.linspace(-1, 1, 5), 60, 0.1
+# As rangefinder's own verifying runs: the rates, their updates (or as many as were recorded), and what a smaller rate may
+# lack and still win.
+MULTIPLES, STEPS, TOLERANCE = 10.0 ** np.linspace(-0.75, 0.75, 3), 200, 0.02
+# Before, for comparison.
+BEFORE = 10.0 ** np.linspace(-1, 1, 5), 60, 0.1
+LEAST_GAIN = 0.05
 
 
 class Truth:
@@ -38,6 +45,7 @@ class Truth:
         losses = [[math.inf if v is None else min(v, 1e30) for v in row] for row in truth[schedule]["loss"]]
         self.loss = np.minimum(np.median(losses, 0), self.start)
         self.best = self.rates[np.argmin(self.loss)]
+        self.learnable = self.start - self.loss.min() > LEAST_GAIN * abs(self.start)
 
     def regret(self, rate):
         if rate is None:
@@ -47,8 +55,14 @@ class Truth:
 
 
 def load(path):
-    with open(path) as file:
-        return json.load(file)["tasks"]
+    with (gzip.open if path.endswith(".gz") else open)(path) as file:
+        tasks = json.load(file)["tasks"]
+    for task in tasks:
+        for curve in task["curves"]:
+            steps, losses = curve["steps"], len(curve["loss"])
+            curve.setdefault("lr", (1e-7 * 1e8 ** (np.arange(steps) / (steps - 1)))[:losses].tolist())
+            curve.setdefault("accuracy", None)
+    return [task for task in tasks if all(Truth(task, s).learnable for s in SCHEDULES)]
 
 
 def answer(binary, curve):
@@ -79,29 +93,30 @@ def regrets(tasks, rates):
     }
 
 
-def verify_all(tasks, rates, untrained):
-    return [[verified(t, c, r, untrained) for c, r in zip(t["curves"], row)] for t, row in zip(tasks, rates)]
+def verify_all(tasks, rates, how=(MULTIPLES, STEPS, TOLERANCE)):
+    return [[verified(t, c, r, *how) for c, r in zip(t["curves"], row)] for t, row in zip(tasks, rates)]
 
 
-def verified(task, curve, rate, untrained):
-    """The smallest of five rates around a suggestion whose held-out loss, after short runs from the curve's own start, has
-    made all but a tenth of the best fall; the suggestion itself where no run lowers the loss. The fall begins at the
-    untrained model's loss, as in rangefinder, or at that of the best constant prediction where it is lower."""
+def verified(task, curve, rate, multiples, steps, tolerance):
+    """The smallest of some rates around a suggestion whose held-out loss, after short runs from the curve's own start, has
+    made all but a little of the best fall; the suggestion itself where no run lowers the loss. The fall begins at the loss
+    of the best constant prediction, or where no run gets below that at the untrained model's."""
     if rate is None:
         return None
     runs = task["verify"]
     k = runs["seeds"].index(curve["seed"])
-    start, known = runs["init_loss"][k], np.log10(runs["lr"])
-    if not untrained:
-        start = min(start, task["trivial_loss"])
-    losses = np.array([math.inf if v is None else v for v in runs["const"][str(STEPS)][k]])
-    tried = [r for r in rate + np.log10(MULTIPLES) if known[0] <= r <= known[-1]]
+    untrained, known = runs["init_loss"][k], np.log10(runs["lr"])
+    start = min(untrained, task.get("trivial_held", task["trivial_loss"]))
+    recorded = max(n for n in map(int, runs["const"]) if n <= steps)
+    losses = np.array([math.inf if v is None else v for v in runs["const"][str(recorded)][k]])
+    tried = [r for r in rate + np.log10(multiples) if known[0] <= r <= known[-1]]
     # Between two measured rates, of which one blew up, nothing is known: it counts as blown up.
     found = [np.interp(r, known, np.minimum(losses, 1e30)) for r in tried]
     best = min(found, default=math.inf)
-    if not best < start:
+    if not best < untrained:
         return rate
-    return min(r for r, loss in zip(tried, found) if loss <= start - (1 - TOLERANCE) * (start - best))
+    start = start if best < start else untrained
+    return min(r for r, loss in zip(tried, found) if loss <= start - (1 - tolerance) * (start - best))
 
 
 def coverage(tasks, answers):
@@ -137,7 +152,7 @@ def main():
     tasks = load(args.tasks)
     answers = [[answer(args.binary, curve) for curve in task["curves"]] for task in tasks]
     ours = [[logarithm((a["suggestion"] or {}).get("lr")) for a in row] for row in answers]
-    rules = {"middle of the fall": ours}
+    rules = {"three readings": ours}
     for name, key in PEERS.items():
         rules[name] = [[logarithm(a["rules"][key]) for a in row] for row in answers]
 
@@ -151,18 +166,21 @@ def main():
     def answered(rates):
         return [[r for r, k in zip(row, kept) if k] for row, kept in zip(rates, keep)]
 
-    both = [row(name, answered(rules[name])) for name in ("middle of the fall", "fastai valley")]
+    both = [row(name, answered(rules[name])) for name in ("three readings", "fastai valley")]
     table("only the curves that ours answers", both)
+    for s in SCHEDULES:
+        means = [[np.mean(regrets([t], [r])[s]) for t, r in zip(tasks, rates)] for rates in (ours, rules["fastai valley"])]
+        less = np.subtract(*means)
+        print(f"ours less valley, {s}: {less.mean():+.3f}, standard error {less.std() / len(less) ** 0.5:.3f} over the tasks")
     print()
     coverage(tasks, answers)
-    shown = {name: rules[name] for name in ("middle of the fall", "fastai valley")}
+    shown = {name: rules[name] for name in ("three readings", "fastai valley")}
     if args.verify:
-        for untrained in (True, False):
-            after = {name: verify_all(tasks, rates, untrained) for name, rates in rules.items()}
-            start = "" if untrained else ", the fall measured from the best constant prediction"
-            title = f"after {STEPS} updates at each of five rates{start}"
+        for how in (BEFORE, (MULTIPLES, STEPS, TOLERANCE)):
+            after = {name: verify_all(tasks, rates, how) for name, rates in rules.items()}
+            title = f"after {how[1]} updates, or as many as were recorded, at each of {len(how[0])} rates"
             table(title, [row(name, rates) for name, rates in after.items()])
-            shown[f"ours verified{start}"] = after["middle of the fall"]
+        shown["ours verified"] = after["three readings"]
     if args.by_task:
         print_tasks(tasks, shown)
 

@@ -22,8 +22,8 @@ Examples:
 
 const FIND: &str = concat!(
     "\
-The rate rises from step to step while the loss is measured. The suggestion is the middle of the \
-fall of the loss; beside it stands what the rules of other finders say. Then the model is put back, \
+The rate rises from step to step while the loss is measured. The suggestion is the mean of three \
+readings of the curve; beside it stands what the rules of other finders say. Then the model is put back, \
 bit for bit, and short runs on copies of it put the suggestion to the test. Exit code 0: done, also where the curve allows no suggestion; 1: failed; 2: wrong usage.
 
 Modes:

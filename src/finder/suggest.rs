@@ -1,11 +1,14 @@
-//! Which rate to train with: the middle of the fall.
+//! Which rate to train with: the geometric mean of three readings of the curve.
+
+mod readings;
 
 use super::report::{Refusal, Suggestion};
 use super::smooth::{Fit, finite, fit_all, pseudo_residuals, rising, thinned};
+use readings::{Readings, clearness};
 use std::f64::consts::{LN_10, PI};
 
 /// Name of the rule.
-pub const RULE: &str = "middle of the fall";
+pub const RULE: &str = "three readings";
 
 /// Fewest points that an answer is read from.
 const FEWEST: usize = 6;
@@ -19,8 +22,14 @@ const HALF_WIDTH_SHARE: f64 = 0.1;
 /// little.
 const BEGUN: f64 = 0.25;
 const OVER: f64 = 0.95;
-/// Standard errors that the fall must measure. Of curves of noise alone, one in twelve or fewer does.
-const CLEAR: f64 = 3.0;
+/// Standard errors by which some stretch must lie below all before it. Of curves of noise alone, one in ten has one.
+const CLEAR: f64 = 3.3;
+/// The same for a run that diverges: where it does is a reading of its own, which no noise hides. Below, it only rises.
+const RISES: f64 = 2.0;
+/// Standard errors that the fall must measure for its middle to count: below, noise moves the middle by decades.
+const SHARP: f64 = 5.0;
+/// Decades to either side of the answer: between them lay the best constant rate of half to two thirds of the curves measured.
+const SPREAD: f64 = 0.55;
 /// Standard deviations above the start beyond which a loss is cut off: how far a run diverged says nothing.
 const DIVERGED: f64 = 3.0;
 /// A rise by this share of the loss is one that a reader sees.
@@ -30,42 +39,39 @@ const ROUNDING: f64 = 1e-12;
 /// Largest score, for curves without noise.
 const MOST_CLEAR: f64 = 1e3;
 
-/// The learning rate to train with, from a range test: the geometric middle of the stretch over which the loss falls.
+/// The learning rate to train with, from a range test: the geometric mean of up to three readings, which err for
+/// different reasons.
+///
+/// 1. The middle of the fall of the loss, from a fit without lag ([`local_linear`](super::smooth::local_linear), 0.3
+///    decades to either side): it begins where a quarter is made and is over where 95 % is, or all but one standard error.
+///    It counts if the fall measures 5 standard errors.
+/// 2. The middle of the longest decline of the running mean of all losses so far, as fastai's
+///    [`valley`](super::valley) takes it from its average. It counts steps and not levels, so noise moves it little.
+/// 3. A two-hundred-and-fiftieth of the rate at which the run diverges. Where it does not, the end of the range stands
+///    for that rate, if this raises the mean: it can only be larger.
 ///
 /// `loss` is raw, one a rate, and `lr` rises. `lr` may be the whole planned grid, longer than the losses of a run that
 /// was stopped: with `lr` longer, or with a loss that is not finite, the curve is known to have ended in divergence.
 ///
-/// The losses, cut off above the noise of the start, are fitted by [`local_linear`](super::smooth::local_linear), 0.3
-/// decades to either side, without lag. The fall goes from the start's level to the fit's minimum; it begins where the fit has made a quarter of it,
-/// and is over where the fit has made 95 %, or is within one standard error of its minimum. The answer is the geometric mean of these two rates, which are `low` and
-/// `high`: in between the loss falls, and the curve does not say which rate trains best. The middle is far from both
-/// ways to go wrong (too slow before `low`, ragged and then diverging after `high`), and, unlike the steepest point, it
-/// depends on levels rather than on slopes, which noise spoils first. `score` is the mean slope over the fall divided
-/// by its standard error.
+/// `low` and `high` are 0.55 decades to either side: for half to two thirds of the curves that it was measured on, the best
+/// constant rate lay between them. The best peak of a one-cycle schedule is about three times the best constant rate.
+/// `score` says by how many standard errors some stretch of the curve lies below all before it.
 ///
 /// The answer is the same for `a * loss + b` with any `a > 0` and any `b`, and for rates in any unit.
 ///
 /// # Errors
 /// A [`Refusal`] that says what to change: fewer than 6 points, rates that do not rise, a loss that is not finite at
-/// once, a fall below 3 standard errors, a loss that only rises, or one that still falls at the end.
+/// once, no divergence and a fall that noise alone would show one time in ten, a loss that only rises, or one that still
+/// falls at the end.
 pub fn suggest(lr: &[f64], loss: &[f64]) -> Result<Suggestion, Refusal> {
     let curve = Curve::new(lr, loss)?;
     let fall = curve.fall()?;
-    let low = curve.crossing(&fall, curve.level - BEGUN * (curve.level - fall.bottom));
-    let high = curve
-        .crossing(&fall, fall.bottom + ((1.0 - OVER) * (curve.level - fall.bottom)).max(fall.bottom_error));
-    curve.check_end(&fall, low, high)?;
-    let rate = f64::midpoint(low, high).exp();
-    let reason = format!(
-        "the loss falls from {} to {} between {:.2e} and {:.2e}, {:.0} standard errors; {:.2e} is the middle",
-        short(curve.raw(curve.level)),
-        short(curve.raw(fall.bottom)),
-        low.exp(),
-        high.exp(),
-        fall.score,
-        rate
-    );
-    Ok(Suggestion { lr: rate, low: low.exp(), high: high.exp(), score: fall.score, rule: RULE, reason })
+    curve.check_end(&fall)?;
+    let readings = curve.readings(&fall);
+    let at = readings.mean();
+    let [low, high] = [-SPREAD, SPREAD].map(|decades| (at + decades * LN_10).exp());
+    let reason = curve.reason(&fall, &readings);
+    Ok(Suggestion { lr: at.exp(), low, high, score: fall.score, rule: RULE, reason })
 }
 
 /// The lowest point of a curve's fit, and where the curve starts.
@@ -103,13 +109,17 @@ struct Curve {
     scale: f64,
     /// Where the run ended in divergence, or most losses at the end are above the start: the rate from which on they are.
     diverged: Option<f64>,
+    /// `ln lr` from which on all losses are above the start, or the run blew up.
+    edge: Option<f64>,
 }
 
 /// From the start's level to the lowest point of the fit.
 struct Fall {
-    lowest: usize,
     bottom: f64,
     bottom_error: f64,
+    /// `ln lr` where it has begun, and where it is over.
+    low: f64,
+    high: f64,
     /// Deviation of the noise on the way.
     noise: f64,
     score: f64,
@@ -128,6 +138,8 @@ impl Curve {
         // Without noise any rise is one; a reader wants to know where it can be seen.
         let seen = top.max(offset + SEEN * offset.abs());
         let diverged = rising.then(|| rises_from(lr, losses, seen)).or(blew_up);
+        let above = losses.iter().rev().take_while(|&&loss| loss > top + ROUNDING * offset.abs()).count();
+        let edge = lr.iter().rev().take(above).last().copied().or(blew_up).map(f64::ln);
         // Differences that are rounding errors of the losses are no signal.
         if !(scale.is_finite() && scale > ROUNDING * offset.abs()) {
             return Err(diverged.map_or_else(|| flat(offset), |rate| rises_after_flat(offset, rate)));
@@ -138,7 +150,7 @@ impl Curve {
         let fits = fit_all(&x, &loss, &vec![1.0; x.len()], half_width(&x));
         let count = start_count(loss.len());
         let level = mean(loss.split_at(count).0);
-        Ok(Self { x, loss, fits, level, count, noise: noise / scale, offset, scale, diverged })
+        Ok(Self { x, loss, fits, level, count, noise: noise / scale, offset, scale, diverged, edge })
     }
 
     /// By the upper bound, and not the value: at the ends of the curve the fit is less sure.
@@ -156,14 +168,56 @@ impl Curve {
         let noise = mean(&strays.iter().map(|stray| stray * stray).collect::<Vec<f64>>()).sqrt();
         let bottom_error = noise * fit.value_error;
         let height = self.level - fit.value;
-        let score = (height / bottom_error.hypot(noise / (self.count as f64).sqrt())).min(MOST_CLEAR);
-        if score >= CLEAR && lowest >= self.count {
-            return Ok(Fall { lowest, bottom: fit.value, bottom_error, noise, score });
+        let score = self.score();
+        if score >= self.needed() && lowest >= self.count && height > 0.0 {
+            let low = self.crossing(lowest, self.level - BEGUN * height);
+            let left = ((1.0 - OVER) * height).max(bottom_error).min(0.5 * height);
+            let high = self.crossing(lowest, fit.value + left);
+            return Ok(Fall { bottom: fit.value, bottom_error, low, high, noise, score });
         }
         Err(match self.diverged {
-            Some(rate) if lowest < self.count || score < 1.0 => self.rises_only(rate),
+            Some(rate) if lowest < self.count || score < RISES => self.rises_only(rate),
             _ => self.unclear(lowest, height * self.scale, score),
         })
+    }
+
+    /// Standard errors that the fall must measure.
+    fn needed(&self) -> f64 {
+        if self.diverged.is_some() { RISES } else { CLEAR }
+    }
+
+    /// By how many standard errors the loss falls before it diverges.
+    fn score(&self) -> f64 {
+        let end = self.edge.map_or(self.x.len(), |edge| self.x.partition_point(|&x| x < edge));
+        let before = |values: &[f64]| values.split_at(end.min(values.len())).0.to_vec();
+        let (x, loss) = (before(&self.x), before(&self.loss));
+        let strays: Vec<f64> = pseudo_residuals(&x, &loss).iter().map(|stray| stray * stray).collect();
+        clearness(&loss, self.count, mean(&strays).sqrt()).min(MOST_CLEAR)
+    }
+
+    fn readings(&self, fall: &Fall) -> Readings {
+        let sharp = self.level - fall.bottom >= SHARP * fall.bottom_error;
+        Readings {
+            middle: sharp.then(|| f64::midpoint(fall.low, fall.high)),
+            decline: readings::decline(&self.x, &self.loss),
+            edge: self.edge,
+            end: self.x.last().copied().unwrap_or(f64::NAN),
+        }
+    }
+
+    fn reason(&self, fall: &Fall, readings: &Readings) -> String {
+        let [from, to] = [self.level, fall.bottom].map(|loss| short(self.raw(loss)));
+        let middle = match readings.middle {
+            Some(middle) => format!("the middle of the fall is {:.2e}", middle.exp()),
+            None => "too noisy to tell the middle of the fall".into(),
+        };
+        let edge =
+            readings.edge.map_or_else(String::new, |edge| format!(", and it diverges at {:.2e}", edge.exp()));
+        format!(
+            "the loss falls from {from} to {to} ({:.0} standard errors): {middle}, of its mean's decline {:.2e}{edge}",
+            fall.score,
+            readings.decline.exp()
+        )
     }
 
     /// A lower start helps only where the rise has begun within the start.
@@ -175,8 +229,8 @@ impl Curve {
     }
 
     /// `ln lr` at which the fit last falls below `level` before its lowest point.
-    fn crossing(&self, fall: &Fall, level: f64) -> f64 {
-        let points = self.x.iter().zip(&self.fits).take(fall.lowest + 1);
+    fn crossing(&self, lowest: usize, level: f64) -> f64 {
+        let points = self.x.iter().zip(&self.fits).take(lowest + 1);
         let points: Vec<(f64, f64)> = points.map(|(&x, fit)| (x, fit.value)).collect();
         let crossing = points.windows(2).rev().find_map(|pair| match pair {
             &[(x0, above), (x1, below)] if above > level => {
@@ -187,9 +241,9 @@ impl Curve {
         crossing.or(self.x.first().copied()).unwrap_or(f64::NAN)
     }
 
-    /// Refuses where the curve ends while the loss still falls, at a quarter of the fall's mean slope or faster: by the
+    /// Refuses where the curve ends while the loss still falls, at half of the fall's mean slope or faster: by the
     /// medians of the last two stretches, which a spike does not move.
-    fn check_end(&self, fall: &Fall, low: f64, high: f64) -> Result<(), Refusal> {
+    fn check_end(&self, fall: &Fall) -> Result<(), Refusal> {
         let stretch = 2.0 * half_width(&self.x) * LN_10;
         let end = self.x.last().copied().unwrap_or(f64::NAN);
         let within = self.x.iter().filter(|&&x| x > end - stretch).count();
@@ -199,10 +253,10 @@ impl Curve {
         let drop = median(before.split_at(n - 2 * k).1) - median(last);
         // A median's variance is pi / 2 times a mean's; there are two.
         let error = fall.noise * (PI / k as f64).sqrt();
-        let slope = (OVER - BEGUN) * (self.level - fall.bottom) / (high - low);
+        let slope = (OVER - BEGUN) * (self.level - fall.bottom) / (fall.high - fall.low);
         let gap = (end - self.x.first().copied().unwrap_or(end)) * k as f64 / n as f64;
-        let falls = drop > (slope * gap / 4.0).max(2.0 * error);
-        if self.diverged.is_some() || end - high > stretch || !falls {
+        let falls = drop > (slope * gap / 2.0).max(2.0 * error);
+        if self.diverged.is_some() || end - fall.high > stretch || !falls {
             return Ok(());
         }
         let end = end.exp();
@@ -226,8 +280,9 @@ impl Curve {
             Some(_) => (" before it diverges", "check that the model learns"),
         };
         let reason = format!(
-            "the loss does not clearly fall{until}: from {level} by {height}, {score:.2} standard errors where {CLEAR} \
-             are needed; take more steps (--steps) or a larger batch (--batch), or {else_try}"
+            "the loss does not clearly fall{until}: from {level} by {height}, {score:.2} standard errors where {:.1} \
+             are needed; take more steps (--steps) or a larger batch (--batch), or {else_try}",
+            self.needed()
         );
         Refusal { reason }
     }

@@ -178,8 +178,8 @@ pub(in crate::cli) fn verdict(tried: &Verification, suggestion: &Suggestion) -> 
     let runs = tried.runs.len();
     match tried.winner {
         Some(winner) => format!(
-            "suggested by the curve {:.2e}; verified by {runs} short runs: {winner:.2e}, the smallest rate within a \
-             tenth of the best fall",
+            "suggested by the curve {:.2e}; verified by {runs} short runs: {winner:.2e}, the smallest rate within \
+             2 % of the best fall",
             suggestion.lr
         ),
         None => format!("no run lowered the loss; the curve's {:.2e} stands, with doubt", suggestion.lr),

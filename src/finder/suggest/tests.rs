@@ -32,15 +32,42 @@ fn refusal(lr: &[f64], loss: &[f64]) -> String {
 }
 
 #[test]
-fn the_middle_of_the_fall_by_hand() {
+fn the_readings_by_hand() {
     let lr = sweep(1e-7, 10.0, 400);
-    let found = suggest(&lr, &model(&lr, 1e-3, 1.0)).unwrap();
+    let loss = model(&lr, 1e-3, 1.0);
+    let curve = Curve::new(&lr, &loss).unwrap();
+    let fall = curve.fall().unwrap();
     // The fall is nearly from 2 to 0. A quarter of it is made at centre * sqrt(1/3), 95 % at centre * sqrt(19).
-    assert!((found.low / 5.8e-4 - 1.0).abs() < 0.1, "{found:?}");
-    assert!((found.high / 4.36e-3 - 1.0).abs() < 0.15, "{found:?}");
-    assert!((found.lr / (found.low * found.high).sqrt() - 1.0).abs() < 1e-12);
-    assert!(found.score > 100.0 && found.rule == "middle of the fall");
+    assert!((fall.low.exp() / 5.8e-4 - 1.0).abs() < 0.1 && (fall.high.exp() / 4.36e-3 - 1.0).abs() < 0.15);
+    let readings = curve.readings(&fall);
+    assert_eq!(readings.middle, Some(f64::midpoint(fall.low, fall.high)));
+    // The loss is back at 2 at the cube root of 2; the next rate is 5 % above at most.
+    let edge = readings.edge.unwrap().exp();
+    assert!((1.26..1.32).contains(&edge), "{edge}");
+    // The mean of all losses so far falls for as long as the loss is below it.
+    assert!((fall.low..edge.ln()).contains(&readings.decline));
+    let found = suggest(&lr, &loss).unwrap();
+    let product = readings.middle.unwrap().exp() * readings.decline.exp() * edge / 10f64.powf(2.4);
+    assert!((found.lr / product.cbrt() - 1.0).abs() < 1e-9);
+    assert!((found.lr / (found.low * found.high).sqrt() - 1.0).abs() < 1e-9);
+    assert!((found.high / found.low).log10() > 1.0);
+    assert!(found.score > 100.0 && found.rule == "three readings");
     assert!(found.reason.starts_with("the loss falls from 2.000 to "), "{}", found.reason);
+    assert!(found.reason.ends_with(&format!("and it diverges at {edge:.2e}")), "{}", found.reason);
+}
+
+/// Noise as large as the fall and more leaves the answer below the divergence, and says so.
+#[test]
+fn what_noise_hides_is_read_from_the_divergence() {
+    let lr = sweep(1e-7, 10.0, 100);
+    let loss: Vec<f64> =
+        model(&lr, 1e-2, 1.0).iter().map(|loss| 0.2 * loss + 30.0 * (loss - 2.0).max(0.0)).collect();
+    let found: Vec<_> = (0..40).filter_map(|seed| suggest(&lr, &with_noise(&loss, 1.0, seed)).ok()).collect();
+    assert!(found.len() >= 20, "{} of 40 answered", found.len());
+    for found in &found {
+        assert!((4e-4..0.1).contains(&found.lr) && found.score >= RISES, "{found:?}");
+    }
+    assert!(found.iter().any(|found| found.reason.contains("too noisy")));
 }
 
 #[test]
@@ -129,9 +156,12 @@ fn flat_and_then_rising_is_told_apart_from_flat() {
     // Without noise, and so with nothing but the rise; the first rate at which it is a hundredth is number 76.
     assert!(reason(&late).starts_with("the loss never falls from 2.500, and rises from 1.38e-1 on;"));
     // With noise there is always a lowest point somewhere.
-    let noisy = (0..20).map(|seed| refusal(&lr, &with_noise(&late, 0.01, seed)));
-    for reason in noisy.filter(|reason| !reason.contains("the start of the range")) {
-        assert!(reason.contains("check that the model learns"), "{reason}");
+    for seed in 0..20 {
+        match suggest(&lr, &with_noise(&late, 0.01, seed)) {
+            Ok(found) => assert!(found.lr < 0.02 && found.score < 5.0, "{found:?}"),
+            Err(Refusal { reason }) if reason.contains("the start of the range") => {}
+            Err(Refusal { reason }) => assert!(reason.contains("check that the model learns"), "{reason}"),
+        }
     }
     // Flat, and then not finite.
     let mut blown = vec![2.5; 100];
@@ -169,7 +199,8 @@ fn a_loss_that_still_falls_at_the_end_is_refused() {
 fn a_flat_bottom_at_the_end_is_no_refusal() {
     let lr = sweep(1e-7, 10.0, 100);
     let found = suggest(&lr, &with_noise(&model(&lr, 1e-3, 1e9), 0.05, 7)).unwrap();
-    assert!((5e-4..5e-3).contains(&found.lr), "{found:?}");
+    // Any rate of the bottom is as good as another.
+    assert!((5e-4..5e-2).contains(&found.lr), "{found:?}");
 }
 
 #[test]
@@ -217,7 +248,7 @@ fn a_linear_range_from_zero_is_answered() {
 fn long_curves_are_quick() {
     let lr = sweep(1e-7, 10.0, 10_000);
     let found = suggest(&lr, &with_noise(&model(&lr, 1e-3, 1.0), 1.0, 11)).unwrap();
-    assert!((7e-4..4e-3).contains(&found.lr), "{found:?}");
+    assert!((7e-4..2e-2).contains(&found.lr), "{found:?}");
 }
 
 #[test]

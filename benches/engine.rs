@@ -1,8 +1,9 @@
 //! Measures kernels, steps and range tests on this device: `cargo bench --bench engine -- [FILTER] [--quick] [--kernels]
-//! [--json FILE] [--against FILE]`.
+//! [--tune] [--json FILE] [--against FILE]`.
 //!
 //! FILTER is a part of a workload's name: matmul, conv2d, step, cnn. `--kernels` adds every kernel of the models'
-//! steps, `--json` also writes the results to a file, and `--against` compares them with such a file.
+//! steps, `--tune` first measures which kernels are the fastest and uses them, `--json` also writes the results to a file,
+//! and `--against` compares them with such a file.
 //! `RANGEFINDER_DATA` names a directory with MNIST; without it the images are synthetic.
 
 use rangefinder::bench::{self, Results, Settings};
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 struct Args {
     settings: Settings,
     kernels: bool,
+    tune: bool,
     json: Option<String>,
     against: Option<String>,
 }
@@ -27,6 +29,7 @@ fn args() -> Result<Args, Box<dyn Error>> {
             "--bench" => {} // cargo passes it to every benchmark
             "--quick" => args.settings.quick = true,
             "--kernels" => args.kernels = true,
+            "--tune" => args.tune = true,
             "--json" => args.json = Some(words.next().ok_or("--json needs a file")?),
             "--against" => args.against = Some(words.next().ok_or("--against needs a file")?),
             word if word.starts_with('-') => return Err(format!("{word}: no such option").into()),
@@ -51,6 +54,11 @@ fn run() -> Result<(), Box<dyn Error>> {
     };
     let gpu = pollster::block_on(Gpu::new())?;
     let mut progress = |name: &str| eprintln!("{name}");
+    if args.tune {
+        let tuned = pollster::block_on(bench::tune(&gpu, &mut progress))?;
+        gpu.tune(tuned.tuning)?;
+        println!("{tuned}");
+    }
     let results = pollster::block_on(bench::run(&gpu, &args.settings, &mut progress))?;
     match args.kernels {
         true => print!("{results:#}"),

@@ -1,10 +1,11 @@
 """The tightest plain PyTorch range test: no DataLoader, the data resident and shuffled once, batches as views.
 
-Three variants: the loss read in every step (as finders do, to smooth it and to stop), the losses kept on the device
-and read once, and on CUDA a whole step as a graph that is replayed. Prints JSON.
+Variants: the loss read in every step (as finders do, to smooth it and to stop), the losses kept on the device and read once,
+the model behind torch.compile, and on CUDA a whole step as a graph that is replayed. Prints JSON.
 """
 
 import copy
+import sys
 
 import torch
 from torch import nn
@@ -19,8 +20,9 @@ def batches(x, y, device):
     return list(x.split(common.BATCH)), list(y.split(common.BATCH))
 
 
-def sweep(model, xs, ys, read):
-    """A range test with torch.optim.SGD; the weights are put back behind it."""
+def sweep(model, xs, ys, read, forward=None):
+    """A range test with torch.optim.SGD; the weights are put back behind it. `forward` stands in for the model's own."""
+    forward = forward or model
     saved = [p.detach().clone() for p in model.parameters()]
     optimizer = torch.optim.SGD(model.parameters(), lr=common.START, momentum=common.MOMENTUM)
     criterion = nn.CrossEntropyLoss()
@@ -28,7 +30,7 @@ def sweep(model, xs, ys, read):
     for rate, x, y in zip(common.rates(), xs, ys):
         optimizer.param_groups[0]["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
-        loss = criterion(model(x), y)
+        loss = criterion(forward(x), y)
         loss.backward()
         losses.append(loss.item() if read else loss.detach())
         optimizer.step()
@@ -105,6 +107,17 @@ def check(model, xs, ys):
         assert abs(a[i] - b[i]) < 1e-4 * a[i] and abs(a[i] - c[i]) < 1e-3 * a[i], (i, a[i], b[i], c[i])
 
 
+def compiled(model, xs, ys, kind):
+    """The row of torch.compile, which needs a compiler that not every machine has."""
+    try:
+        forward = torch.compile(model, mode="max-autotune-no-cudagraphs")
+        ms = common.measure("cuda", lambda: sweep(model, xs, ys, False, forward))
+    except Exception as error:  # any of a compiler's own
+        print(f"torch.compile left out: {error}", file=sys.stderr)
+        return []
+    return [common.row("torch.compile, loss read once", kind, "cuda", ms)]
+
+
 def main():
     name, x, y = common.data()
     rows = []
@@ -118,6 +131,7 @@ def main():
                 ms = common.measure(device, lambda: sweep(model, xs, ys, read))
                 rows.append(common.row(label, kind, device, ms))
             if device == "cuda":
+                rows += compiled(model, xs, ys, kind)
                 ms = common.measure(device, Captured(model, xs, ys).sweep)
                 rows.append(common.row("PyTorch CUDA graph", kind, device, ms))
     common.report(rows, name)

@@ -33,12 +33,15 @@ if [ ! -f $rivals/.venv/ready ]; then
     touch $rivals/.venv/ready
 fi
 
-cargo bench --quiet --bench engine -- $quick --kernels --json "$PWD/$work/rangefinder.json" >"$work/rangefinder.txt"
+# benches/gpu.sh has measured without a tuning and wants the ratios.
+set --
+[ -z "${RIVALS_UNTUNED:-}" ] || set -- --tune --against "$RIVALS_UNTUNED"
+cargo bench --quiet --bench engine -- $quick "$@" --kernels --json "$PWD/$work/rangefinder.json" >"$work/rangefinder.txt"
 cat "$work/rangefinder.txt"
-for rival in plain_loop pytorch_lr_finder; do
+for rival in plain_loop pytorch_lr_finder kernels; do
     $rivals/.venv/bin/python "$rivals/$rival.py" >"$work/$rival.json"
 done
-$rivals/.venv/bin/python $rivals/table.py "$work/rangefinder.json" "$work/plain_loop.json" \
+$rivals/.venv/bin/python $rivals/table.py "$work/rangefinder.json" "$work/kernels.json" "$work/plain_loop.json" \
     "$work/pytorch_lr_finder.json" >"$work/ratios.md"
 
 if [ -n "$quick" ]; then
@@ -52,8 +55,10 @@ file=benches/results/$(printf '%s' "$device" | tr '[:upper:]' '[:lower:]' | tr -
 {
     echo "# $device"
     echo
-    echo "Taken on $(date -u +%Y-%m-%d) at commit $(git rev-parse --short HEAD) with \`benches/rivals/run.sh\`."
+    tool=$([ -z "${RIVALS_UNTUNED:-}" ] && echo rivals/run.sh || echo gpu.sh)
+    echo "Taken on $(date -u +%Y-%m-%d) at commit $(git rev-parse --short HEAD) with \`benches/$tool\`."
     echo "$(uname -sm), $(getconf _NPROCESSORS_ONLN) cores, $(uptime | sed "s/.*load/load/") at the end."
+    [ -z "${RIVALS_UNTUNED:-}" ] || sed 's/^/    /' "$work/gpu.txt"
     echo
     cat "$work/ratios.md"
     echo

@@ -25,9 +25,10 @@ def table(ours, rivals, model):
     if mine is None:
         return []
     wall = mine["wall_ms"]
+    batch = next((s["batch"] for s in ours["steps"] if s["model"] == model), 64)
     device = f"{ours['device']['name']} ({ours['device']['kind']}, {ours['device']['backend']})"
     lines = [
-        f"Range test of the {model}: {mine['steps']} steps, batch 64, SGD with momentum 0.9.",
+        f"Range test of the {model}: {mine['steps']} steps, batch {batch}, SGD with momentum 0.9.",
         "",
         line(["what", "on", "ms", "min..max", "ms/step", "times ours"]),
         line(["---", "---", "---:", "---:", "---:", "---:"]),

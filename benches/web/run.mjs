@@ -17,7 +17,7 @@ import { launch } from '../../tests/web/browser.mjs';
 import { root, serve } from '../../scripts/serve.mjs';
 
 const { values: options } = parseArgs({
-  options: { mnist: { type: 'string' }, rounds: { type: 'string', default: '7' }, seconds: { type: 'string', default: '2' }, out: { type: 'string' } },
+  options: { mnist: { type: 'string' }, rounds: { type: 'string', default: '9' }, seconds: { type: 'string', default: '1' }, out: { type: 'string' } },
 });
 const [ROUNDS, SECONDS, COLD] = [Number(options.rounds), Number(options.seconds), 5];
 const SAMPLES = 1024;
@@ -139,14 +139,14 @@ try {
   say(`${os.type()} ${os.arch()}, ${os.cpus().length} cores (${os.cpus()[0].model.trim()}), load average ${os.loadavg().map((l) => l.toFixed(2)).join(', ')} at the end.`);
   say();
   say(`One training step of an MLP 784-256-128-10: batch 64, SGD with momentum 0.9, on ${data.name}. Medians of ${ROUNDS} rounds, in`);
-  say(`turn, of as many steps as take about ${SECONDS} s. The rivals get each batch ready-made on the device; rangefinder gathers it in its first kernel.`);
+  say(`turn, of as many steps as take about ${SECONDS} s; ratios are medians over the rounds. The rivals get each batch ready-made on the device; rangefinder gathers it in its first kernel.`);
   say();
   say('| framework | version | ms/step | min..max | times ours |');
   say('| --- | --- | ---: | ---: | ---: |');
-  const base = middle(ours.times);
+  const ratio = (r) => middle(r.times.map((ms, round) => ms / ours.times[round])); // neighbours in time, so that the machine's moods cancel
   for (const r of running) {
     if (r.missing) say(`| ${r.name} | ${r.version} | did not run: ${r.missing.replaceAll('|', '/')} | | |`);
-    else say(`| ${r.name === 'rangefinder' ? '**rangefinder**' : r.name} | ${r.version} | ${middle(r.times).toFixed(2)} | ${spread(r.times)} | ${(middle(r.times) / base).toFixed(2)} |`);
+    else say(`| ${r.name === 'rangefinder' ? '**rangefinder**' : r.name} | ${r.version} | ${middle(r.times).toFixed(2)} | ${spread(r.times)} | ${ratio(r).toFixed(2)} |`);
   }
   say();
   say(`Five steps from the same weights on one batch gave all of them the same losses to ${AGREE}: ${ours.losses.map((l) => l.toFixed(4)).join(', ')}.`);

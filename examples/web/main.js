@@ -55,7 +55,9 @@ async function open() {
     $('device').textContent = 'looking for a GPU';
     const gpu = (state.gpu = await openGpu());
     $('device').textContent = gpu.description;
-    gpu.lost.then((reason) => { if (state.gpu === gpu) lost(reason); });
+    // The package tells of a loss that the browser decided on; its own promise also of a device destroyed from outside.
+    const reason = Promise.race([gpu.lost, gpu.device.lost.then(({ message }) => message)]);
+    reason.then((why) => { if (state.gpu === gpu) lost(why); });
   } catch (problem) {
     state.gpu = null;
     $('device').textContent = 'no GPU';
@@ -72,7 +74,7 @@ function lost(reason) {
   $('device').textContent = 'GPU lost';
   buttons();
   const again = async () => { await open(); if (state.gpu && interrupted) interrupted(); };
-  notice('The GPU was lost', `The browser took it away${reason ? `: ${reason}` : ''}. What is drawn stays; a new start usually works.`, '',
+  notice('The GPU was lost', `The browser took it away${reason ? `: ${reason.replace(/\.$/, '')}` : ''}. What is drawn stays; a new start usually works.`, '',
     { text: interrupted ? 'Open it again and repeat the run' : 'Open it again', press: again });
 }
 
@@ -182,6 +184,8 @@ async function run(kind, work, failed) {
   try {
     await Promise.race([work(controller.signal), ended]);
   } catch (error) {
+    // What failed by the loss of the GPU is told before the loss: let that find the job that it ends.
+    if (/^device/.test(error.code)) await new Promise((resolve) => { setTimeout(resolve, 200); });
     failed(error, error.name === 'AbortError');
   } finally {
     state.job = null;

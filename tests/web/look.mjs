@@ -40,7 +40,7 @@ export default function look(at) {
   for (const [name, width, height] of [['desktop', 1280, 900], ['phone', 360, 740]]) {
     for (const colorScheme of ['light', 'dark']) {
       test(`pictures: ${name}, ${colorScheme}`, async () => {
-        const data = colorScheme === 'light' ? 'digits' : 'spirals';
+        const data = { 'desktop light': 'digits', 'phone light': 'moons' }[`${name} ${colorScheme}`] ?? 'spirals';
         const page = await open(at, { hash: `#data=${data}`, width, height, colorScheme });
         await find(page);
         await page.click('#train-go');

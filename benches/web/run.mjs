@@ -1,11 +1,11 @@
 // Rangefinder in a browser beside other WebGPU frameworks for the browser, in one run of one headless Chromium:
 //
-//   npm ci --prefix benches/web && node benches/web/run.mjs [--mnist DIR] [--rounds N] [--seconds S] [--out FILE]
+//   npm install && npm ci --prefix benches/web && node benches/web/run.mjs [--mnist DIR] [--rounds N] [--seconds S] [--out FILE]
 //
 // One training step of an MLP 784-256-128-10, batch 64, SGD with momentum 0.9; the frameworks take turns, round by round. Before
 // that, each runs five steps from the same weights on the same 64 samples, and the losses must agree. And the time from a cold
 // start of the browser's page to the first point of the curve. Without --mnist the images are noise of MNIST's shape: the time
-// of a step does not depend on the values. Needs pkg/ (make web) and Chromium (CHROMIUM=/path/to/chrome for another).
+// of a step does not depend on the values. Needs pkg/ (scripts/build-web.sh) and Chromium (CHROMIUM=/path for another).
 
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';

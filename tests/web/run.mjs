@@ -1,5 +1,6 @@
 // The page in a real browser: `node tests/web/run.mjs`; one of them: `node --test-name-pattern=cancel tests/web/run.mjs`.
-// Needs pkg/ (make web), target/release/rangefinder, and Chromium. Pictures are left in target/web-shots/.
+// Needs playwright-core (npm install), pkg/ (scripts/build-web.sh), target/release/rangefinder, and Chromium. Pictures are left in
+// target/web-shots/.
 
 import { after, before } from 'node:test';
 import { site } from './browser.mjs';

@@ -139,7 +139,7 @@ impl Curve {
         let seen = top.max(offset + SEEN * offset.abs());
         let diverged = rising.then(|| rises_from(lr, losses, seen)).or(blew_up);
         let above = losses.iter().rev().take_while(|&&loss| loss > top + ROUNDING * offset.abs()).count();
-        let edge = lr.iter().rev().take(above).last().copied().or(blew_up).map(f64::ln);
+        let edge = lr.iter().rev().take(above).next_back().copied().or(blew_up).map(f64::ln);
         // Differences that are rounding errors of the losses are no signal.
         if !(scale.is_finite() && scale > ROUNDING * offset.abs()) {
             return Err(diverged.map_or_else(|| flat(offset), |rate| rises_after_flat(offset, rate)));

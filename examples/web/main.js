@@ -55,9 +55,7 @@ async function open() {
     $('device').textContent = 'looking for a GPU';
     const gpu = (state.gpu = await openGpu());
     $('device').textContent = gpu.description;
-    // The package tells of a loss that the browser decided on; its own promise also of a device destroyed from outside.
-    const reason = Promise.race([gpu.lost, gpu.device.lost.then(({ message }) => message)]);
-    reason.then((why) => { if (state.gpu === gpu) lost(why); });
+    gpu.lost.then((why) => { if (state.gpu === gpu) lost(why); });
   } catch (problem) {
     state.gpu = null;
     $('device').textContent = 'no GPU';

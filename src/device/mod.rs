@@ -91,8 +91,8 @@ impl Gpu {
         let gpu = Self::with(device, queue, adapter);
         let heard = gpu.inner.heard.clone();
         gpu.inner.device.set_device_lost_callback(move |reason, text| {
-            // Dropping the last handle also "loses" the device; that is nobody's error.
-            if reason != wgpu::DeviceLostReason::Destroyed {
+            // Natively, dropping the last handle also "loses" the device; that is nobody's error. In a browser a page did it.
+            if reason != wgpu::DeviceLostReason::Destroyed || cfg!(target_family = "wasm") {
                 heard.lose(if text.is_empty() { "no reason was given" } else { &text });
             }
         });

@@ -9,7 +9,7 @@ use super::{layers, report};
 use crate::data::order::batch_order;
 use crate::finder::Verify;
 use crate::{Control, Error, Inputs, Loss, Options, Profile, Progress, Run};
-use crate::{Session, Snapshot, Stop, Targets, Tensor};
+use crate::{Session, Snapshot, Stop, Targets, Tensor, Tuning};
 use js_sys::{Float32Array, Function, Object};
 use std::collections::HashMap;
 use wasm_bindgen::prelude::*;
@@ -42,7 +42,8 @@ impl Model {
             return Err(Error::argument("clip", format!("{clip} is no norm to clip to; it must be above 0")));
         }
         batch_order(data.data.len(), batch, 1, seed)?; // before anything takes time
-        let options = Options { clip, profile, ..Options::batch(batch).seed(seed) };
+        let tuning = profile.map(Tuning::of);
+        let options = Options { clip, tuning, ..Options::batch(batch).seed(seed) };
         let graph = layers::graph(&data.data, &model)?;
         let session = Session::compile(&gpu.0, &graph, Loss::CrossEntropy, optimizer, options).await?;
         Ok(Self { session, snapshots: HashMap::new(), next: 0 })

@@ -159,8 +159,12 @@ def main():
     def row(name, rates, tasks=tasks):
         return name, regrets(tasks, rates), sum(rate is None for row in rates for rate in row)
 
+    def doubled(rates):
+        return [[rate and rate + math.log10(2) for rate in row] for row in rates]
+
     curves = sum(len(task["curves"]) for task in tasks)
-    table(f"{len(tasks)} tasks, {curves} curves", [row(name, rates) for name, rates in rules.items()])
+    rows = [row(name, rates) for name, rates in rules.items()]
+    table(f"{len(tasks)} tasks, {curves} curves", [*rows, row("three readings, doubled", doubled(ours))])
     keep = [[rate is not None for rate in row] for row in ours]
 
     def answered(rates):
@@ -179,7 +183,8 @@ def main():
         for how in (BEFORE, (MULTIPLES, STEPS, TOLERANCE)):
             after = {name: verify_all(tasks, rates, how) for name, rates in rules.items()}
             title = f"after {how[1]} updates, or as many as were recorded, at each of {len(how[0])} rates"
-            table(title, [row(name, rates) for name, rates in after.items()])
+            rows = [row(name, rates) for name, rates in after.items()]
+            table(title, [*rows, row("three readings, doubled", doubled(after["three readings"]))])
         shown["ours verified"] = after["three readings"]
     if args.by_task:
         print_tasks(tasks, shown)

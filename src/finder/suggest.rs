@@ -1,4 +1,4 @@
-//! Which rate to train with: the geometric mean of three readings of the curve.
+//! Which rate to train with: a weighted geometric mean of three readings of the curve.
 
 mod readings;
 
@@ -40,7 +40,7 @@ const ROUNDING: f64 = 1e-12;
 const MOST_CLEAR: f64 = 1e3;
 
 /// The learning rate to train with, from a range test: the geometric mean of up to three readings, which err for
-/// different reasons.
+/// different reasons. The first weighs twice as much as the other two together.
 ///
 /// 1. The middle of the fall of the loss, from a fit without lag ([`local_linear`](super::smooth::local_linear), 0.3
 ///    decades to either side): it begins where a quarter is made and is over where 95 % is, or all but one standard error.
@@ -54,7 +54,7 @@ const MOST_CLEAR: f64 = 1e3;
 /// was stopped: with `lr` longer, or with a loss that is not finite, the curve is known to have ended in divergence.
 ///
 /// `low` and `high` are 0.55 decades to either side: for half to two thirds of the curves that it was measured on, the best
-/// constant rate lay between them. The best peak of a one-cycle schedule is about three times the best constant rate.
+/// constant rate lay between them. Twice the answer is the better peak of a one-cycle schedule.
 /// `score` says by how many standard errors some stretch of the curve lies below all before it.
 ///
 /// The answer is the same for `a * loss + b` with any `a > 0` and any `b`, and for rates in any unit.

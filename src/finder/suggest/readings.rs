@@ -25,19 +25,19 @@ pub(super) struct Readings {
 }
 
 impl Readings {
-    /// Their mean. A run that did not diverge would do so beyond its end: that counts where it raises the mean.
+    /// Their weighted mean: the middle of the fall, where there is one, counts twice as much as the other two together. A run
+    /// that did not diverge would do so beyond its end: that counts where it raises the answer.
     pub fn mean(&self) -> f64 {
         let below = self.edge.unwrap_or(self.end) - BELOW_DIVERGENCE * LN_10;
-        let first = match (self.middle, self.edge) {
-            (Some(middle), _) => f64::midpoint(middle, self.decline),
+        let decline = match (self.middle, self.edge) {
             (None, Some(_)) => self.decline.max(below - NOISY_DECLINE * LN_10),
-            (None, None) => self.decline,
+            _ => self.decline,
         };
-        if self.edge.is_none() && below < first {
-            return first;
-        }
-        let readings = 2.0 + f64::from(u8::from(self.middle.is_some()));
-        first + (below - first) / readings
+        let others = match self.edge {
+            None if below < decline => decline,
+            _ => f64::midpoint(decline, below),
+        };
+        self.middle.map_or(others, |middle| (2.0 * middle + others) / 3.0)
     }
 }
 
@@ -93,16 +93,16 @@ mod tests {
     fn the_mean_takes_what_there_is() {
         let below = BELOW_DIVERGENCE * LN_10;
         let all = Readings { middle: Some(-7.0), decline: -8.0, edge: Some(below - 9.0), end: 0.0 };
-        assert!((all.mean() + 8.0).abs() < 1e-12);
+        assert!((all.mean() + 7.5).abs() < 1e-12);
         let noisy = Readings { middle: None, ..all };
         assert!((noisy.mean() + 8.5).abs() < 1e-12);
         let astray = Readings { decline: -9.0 - 4.0 * LN_10, ..noisy };
         assert!((astray.mean() + 9.0 + LN_10).abs() < 1e-12);
         // The end of a run that did not diverge can raise the mean and not lower it.
         let short = Readings { edge: None, end: below - 9.0, middle: Some(-7.0), decline: -8.0 };
-        assert!((short.mean() + 7.5).abs() < 1e-12);
+        assert!((short.mean() + 22.0 / 3.0).abs() < 1e-12);
         let wide = Readings { end: below - 1.5, ..short };
-        assert!((wide.mean() + 5.5).abs() < 1e-12);
+        assert!((wide.mean() + 6.25).abs() < 1e-12);
     }
 
     /// Means of 4 4 4 4 4 4 4 4 4 4, 3 x 10, 9 x 5 fall from the 11th to the 20th: ten strictly falling after a level one.

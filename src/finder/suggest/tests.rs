@@ -47,7 +47,8 @@ fn the_readings_by_hand() {
     // The mean of all losses so far falls for as long as the loss is below it.
     assert!((fall.low..edge.ln()).contains(&readings.decline));
     let found = suggest(&lr, &loss).unwrap();
-    let product = readings.middle.unwrap().exp() * readings.decline.exp() * edge / 10f64.powf(2.4);
+    let others = (readings.decline.exp() * edge / 10f64.powf(2.4)).sqrt();
+    let product = readings.middle.unwrap().exp().powi(2) * others;
     assert!((found.lr / product.cbrt() - 1.0).abs() < 1e-9);
     assert!((found.lr / (found.low * found.high).sqrt() - 1.0).abs() < 1e-9);
     assert!((found.high / found.low).log10() > 1.0);

@@ -194,11 +194,11 @@ export type FindProgress = Progress;
 export type TrainProgress = Progress;
 
 export interface Suggestion {
-  /** The rate to train with, and the interval that the curve cannot tell from it. */
+  /** The rate to train with, and 0.55 decades to either side: the best rate often lies between. */
   lr: number;
   low: number;
   high: number;
-  /** How clearly the loss falls there, in standard errors. */
+  /** By how many standard errors some stretch of the curve lies below all before it. */
   score: number;
   /** Name of the rule. */
   rule: string;

@@ -27,11 +27,12 @@ PEERS = {
     "fastai minimum / 10": "fastai_minimum",
     "steepest difference": "min_gradient",
 }
-# As rangefinder's own verifying runs: the rates, their updates (or as many as were recorded), and what a smaller rate may
-# lack and still win.
-MULTIPLES, STEPS, TOLERANCE = 10.0 ** np.linspace(-0.75, 0.75, 3), 200, 0.02
-# Before, for comparison.
-BEFORE = 10.0 ** np.linspace(-1, 1, 5), 60, 0.1
+# Rangefinder's own verifying runs: the rates, to how many decades to either side, their updates (or as many as were
+# recorded), and the share of the best fall that a smaller rate may lack and still win.
+SHIPPED = 3, 0.75, 200, 0.02
+# Others, for comparison. The first was shipped before.
+BEFORE = 5, 1, 60, 0.1
+OTHERS = (5, 1, 60, 0.02), (9, 1, 60, 0.02), (5, 1, 120, 0.02), (5, 1, 200, 0.02), (5, 1, 240, 0.02), (3, 0.75, 240, 0.02)
 LEAST_GAIN = 0.05
 
 
@@ -93,11 +94,11 @@ def regrets(tasks, rates):
     }
 
 
-def verify_all(tasks, rates, how=(MULTIPLES, STEPS, TOLERANCE)):
+def verify_all(tasks, rates, how=SHIPPED):
     return [[verified(t, c, r, *how) for c, r in zip(t["curves"], row)] for t, row in zip(tasks, rates)]
 
 
-def verified(task, curve, rate, multiples, steps, tolerance):
+def verified(task, curve, rate, count, decades, steps, tolerance):
     """The smallest of some rates around a suggestion whose held-out loss, after short runs from the curve's own start, has
     made all but a little of the best fall; the suggestion itself where no run lowers the loss. The fall begins at the loss
     of the best constant prediction, or where no run gets below that at the untrained model's."""
@@ -109,7 +110,7 @@ def verified(task, curve, rate, multiples, steps, tolerance):
     start = min(untrained, task.get("trivial_held", task["trivial_loss"]))
     recorded = max(n for n in map(int, runs["const"]) if n <= steps)
     losses = np.array([math.inf if v is None else v for v in runs["const"][str(recorded)][k]])
-    tried = [r for r in rate + np.log10(multiples) if known[0] <= r <= known[-1]]
+    tried = [r for r in rate + np.linspace(-decades, decades, count) if known[0] <= r <= known[-1]]
     # Between two measured rates, of which one blew up, nothing is known: it counts as blown up.
     found = [np.interp(r, known, np.minimum(losses, 1e30)) for r in tried]
     best = min(found, default=math.inf)
@@ -130,6 +131,22 @@ def coverage(tasks, answers):
         print(f"best rate between low and high, {schedule}: {np.mean(inside):.0%} of {len(inside)} answers")
     ratios = [Truth(task, "onecycle").best - Truth(task, "const").best for task in tasks]
     print(f"best peak over best constant rate: {10 ** np.mean(ratios):.1f}, the tasks' geometric mean")
+
+
+def lengths(tasks):
+    """How far the best constant rate after a few updates lies from that of a whole training, and from the best peak."""
+    for steps in sorted({n for task in tasks for n in map(int, task["verify"]["const"])}):
+        ratios = {s: [] for s in SCHEDULES}
+        for task in tasks:
+            runs = task["verify"]
+            if str(steps) not in runs["const"]:
+                continue
+            losses = [[math.inf if v is None else v for v in row] for row in runs["const"][str(steps)]]
+            best = math.log10(runs["lr"][int(np.argmin(np.median(losses, 0)))])
+            for s in SCHEDULES:
+                ratios[s].append(best - Truth(task, s).best)
+        constant, peak = (10 ** np.median(ratios[s]) for s in SCHEDULES)
+        print(f"after {steps} updates: {constant:.1f} times the best constant rate, {peak:.1f} times the best peak (medians)")
 
 
 def print_tasks(tasks, rules):
@@ -180,11 +197,17 @@ def main():
     coverage(tasks, answers)
     shown = {name: rules[name] for name in ("three readings", "fastai valley")}
     if args.verify:
-        for how in (BEFORE, (MULTIPLES, STEPS, TOLERANCE)):
+        for how in (BEFORE, SHIPPED):
             after = {name: verify_all(tasks, rates, how) for name, rates in rules.items()}
-            title = f"after {how[1]} updates, or as many as were recorded, at each of {len(how[0])} rates"
+            title = f"after {how[2]} updates, or as many as were recorded, at each of {how[0]} rates"
             rows = [row(name, rates) for name, rates in after.items()]
             table(title, [*rows, row("three readings, doubled", doubled(after["three readings"]))])
+        tried = {how: answered(verify_all(tasks, ours, how)) for how in (BEFORE, *OTHERS, SHIPPED)}
+        name = "{} rates within {} decades, {} updates, tolerance {}".format
+        title = "three readings, only the curves that ours answers, after other short runs"
+        table(title, [row(name(*how), rates) for how, rates in tried.items()])
+        print()
+        lengths(tasks)
         shown["ours verified"] = after["three readings"]
     if args.by_task:
         print_tasks(tasks, shown)

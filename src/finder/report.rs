@@ -80,16 +80,16 @@ pub struct HeldOutPoint {
     pub accuracy: Option<f64>,
 }
 
-/// A rate, the interval of rates that the curve cannot tell from it, and why it was chosen.
+/// A rate, an interval around it, and why it was chosen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suggestion {
     /// The learning rate to train with.
     pub lr: f64,
-    /// Lower end of the interval.
+    /// Lower end of the interval: 0.55 decades below `lr`; the best rate often lies within.
     pub low: f64,
-    /// Upper end of the interval.
+    /// Upper end of the interval: 0.55 decades above `lr`.
     pub high: f64,
-    /// How clearly the loss falls at `lr`: the slope over its standard error (a z-score, positive).
+    /// By how many standard errors some stretch of the curve lies below all before it.
     pub score: f64,
     /// Name of the rule that answered.
     pub rule: &'static str,

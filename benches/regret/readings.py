@@ -1,0 +1,68 @@
+"""How far each of the three readings lies from the rates that train well, and what their mean's error goes with.
+
+    cargo build --release
+    .venv/bin/python benches/regret/readings.py benches/regret/dev.json.gz
+
+Errors are in decades, of every curve that is answered, against the middle of the rates that cost less than 5 % under a
+constant rate. `score.py` says what regret is. The readings are taken from the reason that `rangefinder suggest` gives.
+"""
+
+import argparse
+import re
+
+import numpy as np
+from score import Truth, answer, load, logarithm
+
+CHEAP = 0.05
+# As in src/finder/suggest/readings.rs.
+BELOW_DIVERGENCE = 2.4
+READINGS = {
+    "middle of the fall": re.compile(r"middle of the fall is ([\d.e+-]+\d)"),
+    "middle of the mean's decline": re.compile(r"mean's decline ([\d.e+-]+\d)"),
+    "divergence / 250": re.compile(r"diverges at ([\d.e+-]+\d)"),
+}
+
+
+def target(task):
+    """The middle of the rates around the best that all cost little."""
+    truth = Truth(task, "const")
+    rates = np.linspace(truth.rates[0], truth.rates[-1], 1401)
+    cheap = [truth.regret(rate) < CHEAP for rate in rates]
+    low = high = int(np.argmin(np.abs(rates - truth.best)))
+    while low > 0 and cheap[low - 1]:
+        low -= 1
+    while high + 1 < len(rates) and cheap[high + 1]:
+        high += 1
+    return (rates[low] + rates[high]) / 2
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tasks")
+    parser.add_argument("--binary", default="target/release/rangefinder")
+    args = parser.parse_args()
+    errors = {name: [] for name in (*READINGS, "their mean, as suggested")}
+    by_optimizer = {}
+    for task in load(args.tasks):
+        middle = target(task)
+        for curve in task["curves"]:
+            found = answer(args.binary, curve)["suggestion"]
+            if not found:
+                continue
+            for name, pattern in READINGS.items():
+                if read := pattern.search(found["reason"]):
+                    below = BELOW_DIVERGENCE if name.startswith("divergence") else 0
+                    errors[name].append(logarithm(float(read[1])) - below - middle)
+            error = logarithm(found["lr"]) - middle
+            errors["their mean, as suggested"].append(error)
+            by_optimizer.setdefault(task.get("opt", "any"), []).append(error)
+    print("| reading | curves | mean error | standard deviation |\n| --- | --- | --- | --- |")
+    for name, values in errors.items():
+        print(f"| {name} | {len(values)} | {np.mean(values):+.2f} | {np.std(values):.2f} |")
+    print("\n| optimizer | curves | suggested, less the middle of the good rates |\n| --- | --- | --- |")
+    for name, values in sorted(by_optimizer.items()):
+        print(f"| {name} | {len(values)} | {np.mean(values):+.2f} |")
+
+
+if __name__ == "__main__":
+    main()

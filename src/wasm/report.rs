@@ -78,7 +78,7 @@ fn line(line: Line) -> JsValue {
 
 fn verification(v: &Verification) -> JsValue {
     let reason = match v.winner {
-        Some(_) => "the smallest rate within a tenth of the best fall of the held-out loss",
+        Some(_) => "the smallest rate whose held-out loss made nearly all of the best fall",
         None => "no run lowered the held-out loss",
     };
     let run = |run: &crate::Verified| {

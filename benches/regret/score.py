@@ -181,7 +181,8 @@ def main():
 
     curves = sum(len(task["curves"]) for task in tasks)
     rows = [row(name, rates) for name, rates in rules.items()]
-    table(f"{len(tasks)} tasks, {curves} curves", [*rows, row("three readings, doubled", doubled(ours))])
+    rows += [row(f"{name}, doubled", doubled(rules[name])) for name in ("three readings", "fastai valley")]
+    table(f"{len(tasks)} tasks, {curves} curves", rows)
     keep = [[rate is not None for rate in row] for row in ours]
 
     def answered(rates):
@@ -201,7 +202,8 @@ def main():
             after = {name: verify_all(tasks, rates, how) for name, rates in rules.items()}
             title = f"after {how[2]} updates, or as many as were recorded, at each of {how[0]} rates"
             rows = [row(name, rates) for name, rates in after.items()]
-            table(title, [*rows, row("three readings, doubled", doubled(after["three readings"]))])
+            rows += [row(f"{name}, doubled", doubled(after[name])) for name in ("three readings", "fastai valley")]
+            table(title, rows)
         tried = {how: answered(verify_all(tasks, ours, how)) for how in (BEFORE, *OTHERS, SHIPPED)}
         name = "{} rates within {} decades, {} updates, tolerance {}".format
         title = "three readings, only the curves that ours answers, after other short runs"

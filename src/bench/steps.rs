@@ -127,7 +127,7 @@ async fn measured(mut session: Session, model: &str, data: &Dataset, effort: Eff
     })
 }
 
-/// Wall time of a whole range test: steps from 1e-7 to 10, none skipped, with the snapshot before it, the restore
+/// Wall time of a whole range test: steps from 1e-7 to 10, or to the first number that is not finite, with the snapshot before it, the restore
 /// behind it, and the two hashes that prove it.
 pub(super) async fn range_test(gpu: &Gpu, model: &Model, data: &Dataset, effort: Effort) -> Result<RangeRow> {
     let test = RangeTest { steps: effort.sweep, stop: Stop::NotFinite, ..RangeTest::default() };

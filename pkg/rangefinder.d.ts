@@ -215,9 +215,12 @@ export interface Refusal {
 /** What other finders' rules make of the curve; null where a rule has no answer. */
 export type Rules = Record<"fastai_valley" | "fastai_steep" | "fastai_slide" | "fastai_minimum" | "min_gradient", number | null>;
 
-/** Short runs around the suggestion, judged by held-out data. */
+/**
+ * Short runs around the suggestion, judged by held-out data. Where the curve suggests none but could hide a fall in its noise,
+ * around what else it says: one of them must then predict better than the best constant does.
+ */
 export interface Verification {
-  /** The rate that won; null if no run lowered the loss. */
+  /** The rate that won; null if no run lowered the loss (or learned anything, after a refusal). */
   lr: number | null;
   /** Held-out loss before any update, and that of the best prediction that is the same for all samples. */
   initial: number;
@@ -342,10 +345,11 @@ export class Model {
 }
 
 /**
- * Reads a loss curve that any program measured. `asIs` applies other finders' rules without the smoothing that their tools do.
+ * Reads a loss curve that any program measured. `asIs` applies other finders' rules without the smoothing that their tools do;
+ * with the `optimizer` that it was made with, its customary rate counts among the readings.
  */
 export function suggest(history: {
-  lr: ArrayLike<number>; loss: ArrayLike<number>; accuracy?: ArrayLike<number> | null; asIs?: boolean;
+  lr: ArrayLike<number>; loss: ArrayLike<number>; accuracy?: ArrayLike<number> | null; asIs?: boolean; optimizer?: Optimizer;
 }): Pick<Report, "suggestion" | "refusal" | "rules" | "smith">;
 
 /**

@@ -364,7 +364,7 @@ export class Report {
   }
 }
 
-export function suggest({ lr, loss, accuracy, asIs = false }) {
+export function suggest({ lr, loss, accuracy, asIs = false, optimizer }) {
   const numbers = (values) => values && Float64Array.from(values);
-  return call(() => wasm.suggest(numbers(lr), numbers(loss), numbers(accuracy), asIs));
+  return call(() => wasm.suggest(numbers(lr), numbers(loss), numbers(accuracy), asIs, optimizer));
 }

@@ -182,7 +182,12 @@ fn rates_are_those_of_multiplier_1() {
         let loss = |found: &Value| found["history"][step]["loss"].as_f64().unwrap();
         assert!((loss(&plain) - loss(&layers)).abs() < 1e-4, "step {step}");
     }
-    let ratio = plain["suggestion"]["lr"].as_f64().unwrap() / layers["suggestion"]["lr"].as_f64().unwrap();
+    // From the curve alone: what is customary does not move along.
+    let alone = |found: &Value| {
+        folder.write("alone.json", serde_json::json!({"history": found["history"], "steps": 60}).to_string());
+        folder.json("suggest alone.json --json")["suggestion"]["lr"].as_f64().unwrap()
+    };
+    let ratio = alone(&plain) / alone(&layers);
     assert!((ratio - 10.0).abs() < 0.5, "{ratio}");
     assert!(plain["rate_multipliers"].is_null() && plain["decay_multipliers"].is_null());
     assert_eq!(layers["rate_multipliers"]["linear2.weight"], 10.0);
@@ -297,9 +302,58 @@ fn what_find_writes_suggest_reads() {
         assert_eq!(read[key], found[key], "{key}");
     }
     let rate = found["suggestion"]["lr"].as_f64();
-    for file in ["curve.json", "curve.csv"] {
+    for file in ["curve.json", "curve.csv --optimizer momentum"] {
         assert_eq!(folder.done(&format!("suggest {file} --quiet")).trim().parse().ok(), rate, "{file}");
     }
+}
+
+/// What is customary for an optimizer moves the answer, by a factor of two at most.
+#[test]
+fn a_curve_is_read_with_its_optimizer() {
+    let folder = Folder::new();
+    folder.write("curve.csv", curve_csv());
+    let suggest = |args: &str| folder.json(&format!("suggest curve.csv --json {args}"))["suggestion"].clone();
+    let rate = |args: &str| suggest(args)["lr"].as_f64().unwrap();
+    let alone = rate("");
+    assert!(!suggest("")["reason"].as_str().unwrap().contains("usual"));
+    assert!(
+        suggest("--optimizer adam")["reason"]
+            .as_str()
+            .unwrap()
+            .ends_with("; usual with this optimizer is 5e-3")
+    );
+    let adam = rate("--optimizer adam");
+    assert!(adam < alone && alone < 2.01 * adam, "{adam} {alone}");
+    assert!(rate("--optimizer momentum --momentum 0.99") < rate("--optimizer momentum"));
+    let (lr, loss) = curve();
+    for (name, wanted) in [("Adam", adam), ("adamw", adam), ("lion", alone)] {
+        folder
+            .write("curve.json", serde_json::json!({"optimizer": name, "lr": lr, "loss": loss}).to_string());
+        let read: f64 = folder.done("suggest curve.json -q").trim().parse().unwrap();
+        assert!((read / wanted - 1.0).abs() < 1e-9, "{name}: {read} {wanted}");
+    }
+    folder.misused("suggest curve.csv --momentum 0.9", "--optimizer");
+    folder.misused("suggest curve.csv --optimizer lion", "lion");
+    folder.refused("suggest curve.csv --optimizer momentum --momentum 1", 2, "--momentum: 1 is not from 0");
+}
+
+/// The range ends in the fall: the curve suggests nothing, and says what to change; short runs find a rate all the same.
+#[test]
+fn short_runs_answer_where_the_curve_does_not() {
+    let folder = Folder::new();
+    let args = "find --data moons --mode same-batch --from 1e-6 --to 3e-2 --steps 40";
+    let found = folder.json(&format!("{args} --json --html report.html"));
+    assert!(found["suggestion"].is_null() && found["refusal"].as_str().unwrap().contains("(--to)"));
+    assert!(found["guess"].as_f64() > Some(0.0));
+    let winner = found["verification"]["winner"].as_f64().expect("the moons are learned");
+    assert_eq!(found["learning_rate"].as_f64(), Some(winner));
+    assert_eq!(folder.done(&format!("{args} -q")).trim().parse().ok(), Some(winner));
+    assert!(folder.read("report.html").contains("by short runs alone"));
+    let text = folder.done(args);
+    for part in ["by short runs alone", "the curve suggests none", "<- verified"] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert_eq!(folder.done(&format!("{args} -q --no-verify")), "none\n");
 }
 
 #[test]
@@ -384,14 +438,14 @@ fn short_runs_put_the_suggestion_to_the_test() {
     let verification = &found["verification"];
     assert_keys(verification, &["initial", "runs", "steps", "winner"]);
     let runs = verification["runs"].as_array().unwrap();
-    assert_eq!(runs.len(), 3);
+    assert_eq!(runs.len(), 5);
     for run in runs {
         assert_keys(run, &["lr", "loss", "accuracy"]);
         assert_eq!(run["loss"].is_null(), run["accuracy"].is_null(), "{run}");
     }
     let (winner, suggested) = (verification["winner"].as_f64().unwrap(), &found["suggestion"]["lr"]);
     assert!(runs.iter().any(|run| run["lr"].as_f64() == Some(winner)));
-    assert!((runs[1]["lr"].as_f64().unwrap() / suggested.as_f64().unwrap() - 1.0).abs() < 1e-9);
+    assert!((runs[2]["lr"].as_f64().unwrap() / suggested.as_f64().unwrap() - 1.0).abs() < 1e-9);
     assert_eq!(found["learning_rate"].as_f64(), Some(winner));
     assert_eq!(folder.done(&format!("{args} --quiet")).trim().parse().ok(), Some(winner));
     assert!(folder.read("curve.svg").contains(">verified</text>"));

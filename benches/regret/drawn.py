@@ -6,15 +6,16 @@ short runs of it: what a suggested rate is judged by. PyTorch, so that it shares
 
 A task is a data set, a model, an optimizer, a batch size and a length, all drawn from a seed made of the set's name and the
 task's number. DIR holds `mnist/` and `cifar10/` as `rangefinder find` reads them. Rules were made with the set `dev` in view;
-`test` was drawn before, and half of it is of families of data that `dev` does not have. The files in this folder hold
-numbers 0 to 110 of `dev` and 0 to 59 of `test`, less most tasks with convolutions, which take minutes each; the others take
-some 10 s each.
+`test` was drawn before, and half of it is of families of data that `dev` does not have. `fresh` is of five families that
+neither has. The files in this folder hold numbers 0 to 110 of `dev` and 0 to 59 of `test`, less most tasks with
+convolutions, which take minutes each, and 0 to 59 of `fresh`; the others take some 10 s each.
 """
 
 import gzip
 import json
 import math
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -72,6 +73,53 @@ def digits():
     return d.images[:, None].astype(float), d.target
 
 
+def words(n, topics, vocabulary, random):
+    """Logarithms of the counts of words in short texts, each of one topic and a common one."""
+    tastes = random.dirichlet(np.full(vocabulary, 0.1), topics + 1)
+    y = random.randint(0, topics, n)
+    shares = [0.5 * tastes[k] + 0.5 * tastes[-1] for k in range(topics)]
+    return np.log1p([random.multinomial(30, shares[k]) for k in y]), y
+
+
+def series(n, window, noise, random):
+    """The next value of a sum of two waves, from the values before."""
+    t = random.uniform(0, 500, (n, 1)) + np.arange(window + 1)
+    wave = np.sin(t / 3.1) + 0.6 * np.sin(t / 7.7 + 1) + noise * random.randn(n, window + 1)
+    return wave[:, :-1], wave[:, -1]
+
+
+def shapes(n, size, noise, random):
+    """Squares, discs, crosses and rings on noise."""
+    y, (u, v) = random.randint(0, 4, n), np.mgrid[:size, :size]
+    x = noise * random.randn(n, 1, size, size)
+    for i in range(n):
+        r, a, b = random.uniform(2, size / 3), *random.uniform(size / 3, 2 * size / 3, 2)
+        far = np.hypot(u - a, v - b)
+        box = np.maximum(abs(u - a), abs(v - b))
+        cross = np.minimum(abs(u - a), abs(v - b)) < 1
+        x[i, 0] += [box < r, far < r, cross & (box < r + 1), abs(far - r) < 0.8][y[i]]
+    return x, y
+
+
+def prices(n, random):
+    """Long-tailed prices from kinds, sizes and ages, in their own units."""
+    kinds = np.eye(6)[random.randint(0, 6, n)]
+    size, age = random.lognormal(4, 0.4, n), random.uniform(0, 60, n)
+    price = np.exp(kinds @ random.randn(6) * 0.5 + 0.8 * np.log(size / 50) - age / 80 + 0.2 * random.randn(n))
+    return np.c_[kinds, size / 10, age / 10], price
+
+
+def pendulum(n, noise, random):
+    """The angle after a second, from angle, speed, length and friction, by small steps."""
+    angle, speed = random.uniform(-2, 2, n), random.uniform(-2, 2, n)
+    length, friction = random.uniform(0.5, 3, n), random.uniform(0, 1, n)
+    x = np.c_[angle, speed, length, friction]
+    for _ in range(100):
+        speed = speed - 0.01 * (9.81 / length * np.sin(angle) + friction * speed)
+        angle = angle + 0.01 * speed
+    return x, angle + noise * random.randn(n)
+
+
 FAMILIES = {
     # family: {name: fn(random) -> x, y, classes}
     "digits": {
@@ -127,21 +175,50 @@ FAMILIES = {
         "cifar16": lambda r: (lambda d: (d[0] - 0.5, d[1], 10))(cifar(2000, 16, r)),
     },
 }
-# Nothing is tuned on these.
+# Of these, `dev` has none.
 UNSEEN_FAMILIES = ("cancer", "teacher", "cifar")
+# Of these, neither `dev` nor `test`.
+FRESH_FAMILIES = {
+    "words": {
+        "words": lambda r: (*words(2000, 8, 200, r), 8),
+        "words_few": lambda r: (*words(800, 4, 100, r), 4),
+        "words_std": lambda r: (lambda d: (standardised(d[0]), d[1], 8))(words(2000, 8, 200, r)),
+    },
+    "series": {
+        "waves": lambda r: (*series(1500, 24, 0.1, r), 0),
+        "waves_noisy": lambda r: (*series(1500, 24, 0.5, r), 0),
+        "waves_short": lambda r: (*series(1000, 6, 0.2, r), 0),
+    },
+    "shapes": {
+        "shapes": lambda r: (*shapes(2000, 12, 0.3, r), 4),
+        "shapes_noisy": lambda r: (*shapes(2000, 12, 0.8, r), 4),
+    },
+    "prices": {
+        "prices": lambda r: (*prices(1500, r), 0),
+        "prices_std": lambda r: (lambda d: (standardised(d[0]), standardised(d[1]), 0))(prices(1500, r)),
+        "prices_log": lambda r: (lambda d: (standardised(d[0]), np.log(d[1]), 0))(prices(1500, r)),
+    },
+    "pendulum": {
+        "pendulum": lambda r: (*pendulum(1500, 0.05, r), 0),
+        "pendulum_std": lambda r: (lambda d: (standardised(d[0]), standardised(d[1]), 0))(pendulum(1500, 0.2, r)),
+    },
+}
+DATA_SETS = {name: make for family in (FAMILIES | FRESH_FAMILIES).values() for name, make in family.items()}
 
 
 def drawn(which, number):
     """Task `number` of a set: everything about it is drawn."""
-    random = np.random.RandomState({"dev": 1000, "test": 500000}[which] + number)
+    random = np.random.RandomState({"dev": 1000, "test": 500000, "fresh": 900000}[which] + number)
     pick = lambda values: values[random.randint(len(values))]
     seen = [f for f in FAMILIES if f not in UNSEEN_FAMILIES]
     # Families take turns, so that each has its share. Half of the test tasks are of families that `dev` does not have.
     family = seen[number % len(seen)] if which == "dev" or number % 2 else UNSEEN_FAMILIES[number // 2 % 3]
     if which == "test" and number % 2:
         family = seen[number // 2 % len(seen)]
-    data = pick(list(FAMILIES[family]))
-    image = family in ("digits", "mnist", "cifar")
+    if which == "fresh":
+        family = list(FRESH_FAMILIES)[number % len(FRESH_FAMILIES)]
+    data = pick(list((FAMILIES | FRESH_FAMILIES)[family]))
+    image = family in ("digits", "mnist", "cifar", "shapes")
     kinds = ["linear", "mlp1", "mlp1", "mlp2", "mlp2", "bn"]
     if image:
         kinds += ["cnn", "cnn", "cnnbn"]
@@ -209,8 +286,8 @@ def blueprint(task, shape, outputs):
 class Trainer:
     def __init__(self, task):
         self.task = task
-        number = int(task["task"][3:6] if task["task"].startswith("dev") else task["task"][4:7])
-        x, y, classes = FAMILIES[task["family"]][task["data"]](np.random.RandomState(number))
+        number = int(re.search(r"\d{3}", task["task"])[0])
+        x, y, classes = DATA_SETS[task["data"]](np.random.RandomState(number))
         self.classes = classes
         order = np.random.RandomState(0).permutation(len(x))
         x, y = x[order], y[order]

@@ -18,7 +18,7 @@ CHEAP = 0.05
 BELOW_DIVERGENCE = 2.4
 READINGS = {
     "middle of the fall": re.compile(r"middle of the fall is ([\d.e+-]+\d)"),
-    "middle of the mean's decline": re.compile(r"mean's decline ([\d.e+-]+\d)"),
+    "middle of the average's decline": re.compile(r"average's decline ([\d.e+-]+\d)"),
     "divergence / 250": re.compile(r"diverges at ([\d.e+-]+\d)"),
 }
 
@@ -44,6 +44,7 @@ def main():
     errors = {name: [] for name in (*READINGS, "their mean, as suggested")}
     by_optimizer = {}
     for task in load(args.tasks):
+        known = task.get("opt", "any")
         middle = target(task)
         for curve in task["curves"]:
             found = answer(args.binary, curve)["suggestion"]
@@ -55,13 +56,16 @@ def main():
                     errors[name].append(logarithm(float(read[1])) - below - middle)
             error = logarithm(found["lr"]) - middle
             errors["their mean, as suggested"].append(error)
-            by_optimizer.setdefault(task.get("opt", "any"), []).append(error)
+            told = answer(args.binary, curve, known)["suggestion"]
+            by_optimizer.setdefault(known, []).append((error, logarithm(told["lr"]) - middle))
     print("| reading | curves | mean error | standard deviation |\n| --- | --- | --- | --- |")
     for name, values in errors.items():
         print(f"| {name} | {len(values)} | {np.mean(values):+.2f} | {np.std(values):.2f} |")
-    print("\n| optimizer | curves | suggested, less the middle of the good rates |\n| --- | --- | --- |")
+    print("\n| optimizer | curves | suggested, less the middle of the good rates | the same, told the optimizer |")
+    print("| --- | --- | --- | --- |")
     for name, values in sorted(by_optimizer.items()):
-        print(f"| {name} | {len(values)} | {np.mean(values):+.2f} |")
+        alone, told = np.mean(values, 0)
+        print(f"| {name} | {len(values)} | {alone:+.2f} | {told:+.2f} |")
 
 
 if __name__ == "__main__":

@@ -29,11 +29,13 @@ PEERS = {
 }
 # Rangefinder's own verifying runs: the rates, to how many decades to either side, their updates (or as many as were
 # recorded), and the share of the best fall that a smaller rate may lack and still win.
-SHIPPED = 3, 0.75, 200, 0.02
+SHIPPED = 5, 1, 240, 0.02
 # Others, for comparison. The first was shipped before.
-BEFORE = 5, 1, 60, 0.1
-OTHERS = (5, 1, 60, 0.02), (9, 1, 60, 0.02), (5, 1, 120, 0.02), (5, 1, 200, 0.02), (5, 1, 240, 0.02), (3, 0.75, 240, 0.02)
+BEFORE = 3, 0.75, 200, 0.02
+OTHERS = (5, 1, 60, 0.1), (5, 1, 60, 0.02), (9, 1, 60, 0.02), (5, 1, 120, 0.02), (5, 1, 200, 0.02), (9, 1, 240, 0.02)
 LEAST_GAIN = 0.05
+# With the optimizer told, and without.
+OURS, ALONE = "rangefinder", "rangefinder, curve alone"
 
 
 class Truth:
@@ -66,9 +68,9 @@ def load(path):
     return [task for task in tasks if all(Truth(task, s).learnable for s in SCHEDULES)]
 
 
-def answer(binary, curve):
-    """What `rangefinder suggest` says of a curve. It is not told the task's name or optimizer."""
-    shown = {key: curve[key] for key in ("steps", "lr", "loss", "accuracy")}
+def answer(binary, curve, optimizer=None):
+    """What `rangefinder suggest` says of a curve, told what it was made with or not. It never hears the task's name."""
+    shown = {key: curve[key] for key in ("steps", "lr", "loss", "accuracy")} | {"optimizer": optimizer}
     command = [binary, "suggest", "-", "--json"]
     run = subprocess.run(command, input=json.dumps(shown), capture_output=True, text=True, check=False)
     return json.loads(run.stdout)
@@ -94,11 +96,16 @@ def regrets(tasks, rates):
     }
 
 
-def verify_all(tasks, rates, how=SHIPPED):
-    return [[verified(t, c, r, *how) for c, r in zip(t["curves"], row)] for t, row in zip(tasks, rates)]
+def verify_all(tasks, rates, how=SHIPPED, guesses=None):
+    """After a refusal around the guess, where there is one, and then only if a run learned something."""
+    guesses = guesses or [[None] * len(row) for row in rates]
+    return [
+        [verified(t, c, r, *how) if r is not None else verified(t, c, g, *how, must_learn=True) for c, r, g in zip(t["curves"], *rows)]
+        for t, *rows in zip(tasks, rates, guesses)
+    ]
 
 
-def verified(task, curve, rate, count, decades, steps, tolerance):
+def verified(task, curve, rate, count, decades, steps, tolerance, must_learn=False):
     """The smallest of some rates around a suggestion whose held-out loss, after short runs from the curve's own start, has
     made all but a little of the best fall; the suggestion itself where no run lowers the loss. The fall begins at the loss
     of the best constant prediction, or where no run gets below that at the untrained model's."""
@@ -114,6 +121,8 @@ def verified(task, curve, rate, count, decades, steps, tolerance):
     # Between two measured rates, of which one blew up, nothing is known: it counts as blown up.
     found = [np.interp(r, known, np.minimum(losses, 1e30)) for r in tried]
     best = min(found, default=math.inf)
+    if must_learn and not best < start:
+        return None
     if not best < untrained:
         return rate
     start = start if best < start else untrained
@@ -167,11 +176,17 @@ def main():
     parser.add_argument("--by-task", action="store_true", help="ours and valley, task by task")
     args = parser.parse_args()
     tasks = load(args.tasks)
-    answers = [[answer(args.binary, curve) for curve in task["curves"]] for task in tasks]
-    ours = [[logarithm((a["suggestion"] or {}).get("lr")) for a in row] for row in answers]
-    rules = {"three readings": ours}
+    told = [[answer(args.binary, curve, task["opt"]) for curve in task["curves"]] for task in tasks]
+    untold = [[answer(args.binary, curve) for curve in task["curves"]] for task in tasks]
+
+    def column(answers, of):
+        return [[logarithm(of(a)) for a in row] for row in answers]
+
+    ours, alone = [column(answers, lambda a: (a["suggestion"] or {}).get("lr")) for answers in (told, untold)]
+    guesses = {OURS: column(told, lambda a: a["guess"]), ALONE: column(untold, lambda a: a["guess"])}
+    rules = {OURS: ours, ALONE: alone}
     for name, key in PEERS.items():
-        rules[name] = [[logarithm(a["rules"][key]) for a in row] for row in answers]
+        rules[name] = column(told, lambda a: a["rules"][key])
 
     def row(name, rates, tasks=tasks):
         return name, regrets(tasks, rates), sum(rate is None for row in rates for rate in row)
@@ -181,36 +196,36 @@ def main():
 
     curves = sum(len(task["curves"]) for task in tasks)
     rows = [row(name, rates) for name, rates in rules.items()]
-    rows += [row(f"{name}, doubled", doubled(rules[name])) for name in ("three readings", "fastai valley")]
+    rows += [row(f"{name}, doubled", doubled(rules[name])) for name in (OURS, "fastai valley")]
     table(f"{len(tasks)} tasks, {curves} curves", rows)
     keep = [[rate is not None for rate in row] for row in ours]
 
     def answered(rates):
         return [[r for r, k in zip(row, kept) if k] for row, kept in zip(rates, keep)]
 
-    both = [row(name, answered(rules[name])) for name in ("three readings", "fastai valley")]
+    both = [row(name, answered(rules[name])) for name in (OURS, "fastai valley")]
     table("only the curves that ours answers", both)
     for s in SCHEDULES:
         means = [[np.mean(regrets([t], [r])[s]) for t, r in zip(tasks, rates)] for rates in (ours, rules["fastai valley"])]
         less = np.subtract(*means)
         print(f"ours less valley, {s}: {less.mean():+.3f}, standard error {less.std() / len(less) ** 0.5:.3f} over the tasks")
     print()
-    coverage(tasks, answers)
-    shown = {name: rules[name] for name in ("three readings", "fastai valley")}
+    coverage(tasks, told)
+    shown = {name: rules[name] for name in (OURS, "fastai valley")}
     if args.verify:
         for how in (BEFORE, SHIPPED):
-            after = {name: verify_all(tasks, rates, how) for name, rates in rules.items()}
+            after = {name: verify_all(tasks, rates, how, guesses.get(name)) for name, rates in rules.items()}
             title = f"after {how[2]} updates, or as many as were recorded, at each of {how[0]} rates"
             rows = [row(name, rates) for name, rates in after.items()]
-            rows += [row(f"{name}, doubled", doubled(after[name])) for name in ("three readings", "fastai valley")]
+            rows += [row(f"{name}, doubled", doubled(after[name])) for name in (OURS, "fastai valley")]
             table(title, rows)
         tried = {how: answered(verify_all(tasks, ours, how)) for how in (BEFORE, *OTHERS, SHIPPED)}
         name = "{} rates within {} decades, {} updates, tolerance {}".format
-        title = "three readings, only the curves that ours answers, after other short runs"
+        title = "ours, only the curves that it answers, after other short runs"
         table(title, [row(name(*how), rates) for how, rates in tried.items()])
         print()
         lengths(tasks)
-        shown["ours verified"] = after["three readings"]
+        shown["ours verified"] = after[OURS]
     if args.by_task:
         print_tasks(tasks, shown)
 

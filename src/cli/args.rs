@@ -244,6 +244,13 @@ pub(super) struct Suggest {
     /// Print the suggested rate alone, or `none`
     #[arg(long, short, conflicts_with = "json")]
     pub quiet: bool,
+    /// What the sweep was made with: sgd, momentum, nesterov, adam or adamw. Its customary rate then counts among the
+    /// readings [default: what a JSON file says, else unknown]
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "NAME")]
+    pub optimizer: Option<OptimizerName>,
+    /// Its momentum [default: 0.9]
+    #[arg(long, value_name = "M", allow_negative_numbers = true, requires = "optimizer")]
+    pub momentum: Option<f64>,
     /// Draw the curve into FILE.svg or FILE.png
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,

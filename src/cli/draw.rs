@@ -466,7 +466,7 @@ mod tests {
     fn other_answers_stand_above_and_accuracy_on_the_right() {
         let mut points = sweep(100);
         points.iter_mut().for_each(|p| p.accuracy = Some(p.step as f64 / 100.0));
-        let refusal = Refusal { reason: String::new() };
+        let refusal = Refusal { reason: String::new(), guess: None };
         let same = Some(1e-3);
         let rules = Rules { fastai_valley: same, fastai_steep: same, fastai_slide: same, ..Rules::default() };
         let smith = Smith { base_lr: 1e-5, max_lr: 1e9 };
@@ -519,7 +519,7 @@ mod tests {
         let held_out: Vec<_> = [0, 10, 20]
             .map(|step| HeldOutPoint { step, lr: points[step].lr, loss: 2.0, accuracy: None })
             .to_vec();
-        let refusal = Refusal { reason: String::new() };
+        let refusal = Refusal { reason: String::new(), guess: None };
         let figure = Figure {
             title: "",
             subtitle: "",
@@ -542,7 +542,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_named() {
-        let refusal = Refusal { reason: "the loss is flat".to_string() };
+        let refusal = Refusal { reason: "the loss is flat".to_string(), guess: None };
         let (points, suggestion, rules) = (&sweep(30)[..], Err(&refusal), &Rules::default());
         let (verified, band, held_out) = (None, (1, &[][..]), &[][..]);
         let (title, subtitle, smith, limit, stopped) = ("", "", None, None, None);

@@ -190,9 +190,9 @@ async fn measure<'a>(
             Some(held_out) => test.run_held_out(&mut session, &subject.data, held_out, control).await?,
             None => test.run_with(&mut session, &subject.data, control).await?,
         };
-        let verification = match &report.suggestion {
-            Ok(suggestion) if !output.no_verify => {
-                short_runs(&session, subject, suggestion.lr, &bar, cancelled).await?
+        let verification = match report.short_runs() {
+            Some((lr, verify)) if !output.no_verify => {
+                short_runs(&session, subject, lr, verify, &bar, cancelled).await?
             }
             _ => None,
         };
@@ -207,13 +207,13 @@ async fn short_runs(
     session: &Session,
     subject: &Subject,
     lr: f64,
+    verify: Verify,
     bar: &Bar,
     cancelled: &AtomicBool,
 ) -> Result<Option<Verification>> {
     cancel::check()?;
     bar.name("short runs");
-    let usual = Verify::default();
-    let verify = Verify { rates: usual.rates.min(session.most_replicas()), ..usual };
+    let verify = Verify { rates: verify.rates.min(session.most_replicas()), ..verify };
     if verify.rates < 2 {
         return Ok(None);
     }
@@ -227,7 +227,7 @@ pub(super) struct Found<'a> {
     pub subject: &'a Subject,
     pub test: RangeTest,
     pub report: Report,
-    /// What short runs around the suggestion came to, where there were any.
+    /// What short runs around the suggestion, or the refusal's guess, came to, where there were any.
     pub verification: Option<Verification>,
     pub curvature: Option<Curvature>,
     /// The points as the pictures draw them.

@@ -2,8 +2,9 @@
 
 mod csv;
 mod json;
+mod optimizer;
 
-use crate::{Error, Result};
+use crate::{Error, Optimizer, Result};
 use std::io::Read;
 use std::path::Path;
 
@@ -17,6 +18,8 @@ pub(super) struct Curve {
     pub accuracy: Option<Vec<f64>>,
     /// The loss as smoothed by whoever wrote the file.
     pub smoothed: Option<Vec<f64>>,
+    /// What a JSON object says that a sweep was made with, where it is one that we know.
+    pub optimizer: Option<Optimizer>,
 }
 
 /// What a column holds.

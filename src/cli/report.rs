@@ -176,8 +176,12 @@ fn answer(figure: &Figure) -> Vec<Block> {
     let found = match figure.suggestion {
         Ok(found) => found,
         Err(refusal) => {
-            let (value, about) = ("No suggestion".to_string(), String::new());
-            return vec![Block::Answer { value, about }, Block::Text(sentence(&refusal.reason))];
+            let (value, about) = match figure.verified {
+                Some(rate) => (format!("{rate:.2e}"), "by short runs alone".to_string()),
+                None => ("No suggestion".to_string(), String::new()),
+            };
+            let because = Block::Text(sentence(&text::none_because(refusal)));
+            return vec![Block::Answer { value, about }, because];
         }
     };
     let rate = figure.verified.unwrap_or(found.lr);
@@ -237,7 +241,7 @@ fn modes(all: &All) -> Block {
 
 /// What the short runs came to, rate by rate.
 fn short_runs(found: &Found) -> Option<Section> {
-    let (tried, suggestion) = (found.verification.as_ref()?, found.report.suggestion.as_ref().ok()?);
+    let (tried, suggestion) = (found.verification.as_ref()?, found.report.suggestion.as_ref().ok());
     let columns = vec![
         Column::Number("rate"),
         Column::Number("held-out loss"),

@@ -4,7 +4,7 @@ use super::output::{grouped, json, text};
 use super::plot::{Figure, plot};
 use super::read::{self, Curve};
 use super::terminal::Screen;
-use super::{args, file, print, report, view};
+use super::{args, file, print, report, subject, view};
 use crate::Result;
 use crate::finder::{self, Point, Rules, ewa, rules, rules_as_is, smith};
 
@@ -13,8 +13,10 @@ const BETA: f64 = 0.98;
 
 pub(super) fn suggest(args: &args::Suggest) -> Result<()> {
     file::check_outputs(&[("plot", &args.plot), ("html", &args.html)])?;
+    let told = args.optimizer.map(|name| subject::optimizer(name, args.momentum, None)).transpose()?;
     let curve = read::curve(&args.file)?;
-    let suggestion = finder::suggest(&curve.lr, &curve.loss);
+    let optimizer = told.or(curve.optimizer);
+    let suggestion = finder::suggest(&curve.lr, &curve.loss, optimizer.as_ref());
     let rules = if args.as_is { rules_as_is(&curve.lr, &curve.loss) } else { as_tools_do(&curve) };
     let smith = smith(&curve.lr, curve.accuracy.as_deref(), &curve.loss);
     let points = points(&curve);

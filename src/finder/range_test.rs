@@ -173,10 +173,12 @@ impl RangeTest {
         let accuracy: Option<Vec<f64>> = measured.points.iter().map(|p| p.accuracy).collect();
         // A last loss that ended the run is no point.
         let finite = loss.iter().take_while(|l| l.is_finite()).count();
+        // What is known of optimizers was measured on sweeps.
+        let sweeps = matches!(self.mode, Mode::Sweep | Mode::SameBatch);
         // The rules see the whole grid: a curve shorter than it ended by divergence.
         Report {
             mode: self.mode,
-            suggestion: suggest(rates, &loss),
+            suggestion: suggest(rates, &loss, sweeps.then_some(session.optimizer())),
             rules: rules(rates, &loss, &smoothed),
             smith: smith(rates, accuracy.as_deref(), &loss),
             points: measured.points.into_iter().take(finite).collect(),

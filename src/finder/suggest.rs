@@ -1,10 +1,11 @@
-//! Which rate to train with: a weighted geometric mean of three readings of the curve.
+//! Which rate to train with: a weighted geometric mean of three readings of the curve, and of the optimizer's customary rate.
 
 mod readings;
 
 use super::report::{Refusal, Suggestion};
 use super::smooth::{Fit, finite, fit_all, pseudo_residuals, rising, thinned};
-use readings::{Readings, clearness};
+use crate::optim::Optimizer;
+use readings::{Known, Readings, clearness};
 use std::f64::consts::{LN_10, PI};
 
 /// Name of the rule.
@@ -24,8 +25,9 @@ const BEGUN: f64 = 0.25;
 const OVER: f64 = 0.95;
 /// Standard errors by which some stretch must lie below all before it. Of curves of noise alone, one in ten has one.
 const CLEAR: f64 = 3.3;
-/// The same for a run that diverges: where it does is a reading of its own, which no noise hides. Below, it only rises.
-const RISES: f64 = 2.0;
+/// The same for a run that diverges: where it does is a reading of its own, which no noise hides. Of curves of noise alone
+/// nearly all have as much: one that has less does not hide a fall in noise, it only rises.
+const RISES: f64 = 1.4;
 /// Standard errors that the fall must measure for its middle to count: below, noise moves the middle by decades.
 const SHARP: f64 = 5.0;
 /// Decades to either side of the answer: between them lay the best constant rate of half to two thirds of the curves measured.
@@ -40,15 +42,19 @@ const ROUNDING: f64 = 1e-12;
 const MOST_CLEAR: f64 = 1e3;
 
 /// The learning rate to train with, from a range test: the geometric mean of up to three readings, which err for
-/// different reasons. The first weighs twice as much as the other two together.
+/// different reasons. The first weighs as much as the other two together.
 ///
 /// 1. The middle of the fall of the loss, from a fit without lag ([`local_linear`](super::smooth::local_linear), 0.3
 ///    decades to either side): it begins where a quarter is made and is over where 95 % is, or all but one standard error.
 ///    It counts if the fall measures 5 standard errors.
-/// 2. The middle of the longest decline of the running mean of all losses so far, as fastai's
-///    [`valley`](super::valley) takes it from its average. It counts steps and not levels, so noise moves it little.
+/// 2. The middle of the longest decline of the losses' exponentially weighted average (coefficient 0.95, of 200 points at
+///    most), as fastai's [`valley`](super::valley) takes it. It counts steps and not levels, so noise moves it little.
 /// 3. A two-hundred-and-fiftieth of the rate at which the run diverges. Where it does not, the end of the range stands
 ///    for that rate, if this raises the mean: it can only be larger.
+///
+/// With the `optimizer` that the sweep was made with, its customary rate is a fourth, which weighs as much as the second, but
+/// moves the answer by a factor of 2 at most: 0.1 (1 - momentum) for SGD, 0.005 for Adam and AdamW. And the third is then
+/// the rate of divergence times (1 - momentum) / 25 for SGD.
 ///
 /// `loss` is raw, one a rate, and `lr` rises. `lr` may be the whole planned grid, longer than the losses of a run that
 /// was stopped: with `lr` longer, or with a loss that is not finite, the curve is known to have ended in divergence.
@@ -57,20 +63,24 @@ const MOST_CLEAR: f64 = 1e3;
 /// constant rate lay between them. Twice the answer is the better peak of a one-cycle schedule.
 /// `score` says by how many standard errors some stretch of the curve lies below all before it.
 ///
-/// The answer is the same for `a * loss + b` with any `a > 0` and any `b`, and for rates in any unit.
+/// The answer is the same for `a * loss + b` with any `a > 0` and any `b`, and without an optimizer for rates in any unit.
 ///
 /// # Errors
 /// A [`Refusal`] that says what to change: fewer than 6 points, rates that do not rise, a loss that is not finite at
 /// once, no divergence and a fall that noise alone would show one time in ten, a loss that only rises, or one that still
 /// falls at the end.
-pub fn suggest(lr: &[f64], loss: &[f64]) -> Result<Suggestion, Refusal> {
+pub fn suggest(lr: &[f64], loss: &[f64], optimizer: Option<&Optimizer>) -> Result<Suggestion, Refusal> {
     let curve = Curve::new(lr, loss)?;
-    let fall = curve.fall()?;
-    curve.check_end(&fall)?;
+    let known = optimizer.map(Known::of);
+    let guess =
+        |readings: &Readings| Some(readings.mean(known).exp()).filter(|rate| rate.is_finite() && *rate > 0.0);
+    let without_fall = |refusal| Refusal { guess: guess(&curve.without_middle()), ..refusal };
+    let fall = curve.fall().map_err(without_fall)?;
     let readings = curve.readings(&fall);
-    let at = readings.mean();
+    curve.check_end(&fall).map_err(|refusal| Refusal { guess: guess(&readings), ..refusal })?;
+    let at = readings.mean(known);
     let [low, high] = [-SPREAD, SPREAD].map(|decades| (at + decades * LN_10).exp());
-    let reason = curve.reason(&fall, &readings);
+    let reason = curve.reason(&fall, &readings, known);
     Ok(Suggestion { lr: at.exp(), low, high, score: fall.score, rule: RULE, reason })
 }
 
@@ -197,15 +207,19 @@ impl Curve {
 
     fn readings(&self, fall: &Fall) -> Readings {
         let sharp = self.level - fall.bottom >= SHARP * fall.bottom_error;
+        Readings { middle: sharp.then(|| f64::midpoint(fall.low, fall.high)), ..self.without_middle() }
+    }
+
+    fn without_middle(&self) -> Readings {
         Readings {
-            middle: sharp.then(|| f64::midpoint(fall.low, fall.high)),
+            middle: None,
             decline: readings::decline(&self.x, &self.loss),
             edge: self.edge,
             end: self.x.last().copied().unwrap_or(f64::NAN),
         }
     }
 
-    fn reason(&self, fall: &Fall, readings: &Readings) -> String {
+    fn reason(&self, fall: &Fall, readings: &Readings, known: Option<Known>) -> String {
         let [from, to] = [self.level, fall.bottom].map(|loss| short(self.raw(loss)));
         let middle = match readings.middle {
             Some(middle) => format!("the middle of the fall is {:.2e}", middle.exp()),
@@ -213,8 +227,11 @@ impl Curve {
         };
         let edge =
             readings.edge.map_or_else(String::new, |edge| format!(", and it diverges at {:.2e}", edge.exp()));
+        let usual = known.map_or_else(String::new, |known| {
+            format!("; usual with this optimizer is {:.0e}", known.customary.exp())
+        });
         format!(
-            "the loss falls from {from} to {to} ({:.0} standard errors): {middle}, of its mean's decline {:.2e}{edge}",
+            "the loss falls from {from} to {to} ({:.0} standard errors): {middle}, of its average's decline {:.2e}{edge}{usual}",
             fall.score,
             readings.decline.exp()
         )
@@ -262,7 +279,7 @@ impl Curve {
         let end = end.exp();
         let reason =
             format!("the loss still falls at the largest rate, {end:.2e}; raise the end of the range (--to)");
-        Err(Refusal { reason })
+        Err(Refusal { reason, guess: None })
     }
 
     fn raw(&self, loss: f64) -> f64 {
@@ -284,7 +301,7 @@ impl Curve {
              are needed; take more steps (--steps) or a larger batch (--batch), or {else_try}",
             self.needed()
         );
-        Refusal { reason }
+        Refusal { reason, guess: None }
     }
 }
 
@@ -309,7 +326,7 @@ fn usable<'a>(lr: &'a [f64], loss: &'a [f64]) -> Result<Usable<'a>, Refusal> {
     if rates.len() < lr.len() {
         let reason =
             format!("the rates must be positive and rise, and number {} does not", rates.len() + zero + 1);
-        return Err(Refusal { reason });
+        return Err(Refusal { reason, guess: None });
     }
     let losses = finite(loss);
     let n = rates.len().min(losses.len());
@@ -328,7 +345,7 @@ fn usable<'a>(lr: &'a [f64], loss: &'a [f64]) -> Result<Usable<'a>, Refusal> {
         }
         _ => format!("{n} points are too few; take at least {FEWEST} steps (--steps), better 100"),
     };
-    Err(Refusal { reason })
+    Err(Refusal { reason, guess: None })
 }
 
 /// Half-width, in decades, of the [`local_linear`](super::smooth::local_linear) fit that [`suggest`] reads over rising
@@ -348,14 +365,14 @@ fn flat(loss: f64) -> Refusal {
     let reason = format!(
         "the loss is {loss} at every rate; widen the range (--from, --to), or check that the model learns"
     );
-    Refusal { reason }
+    Refusal { reason, guess: None }
 }
 
 fn rises_at_once(loss: f64) -> Refusal {
     let loss = short(loss);
     let reason =
         format!("the loss rises from {loss} and never falls before; lower the start of the range (--from)");
-    Refusal { reason }
+    Refusal { reason, guess: None }
 }
 
 /// No range helps: what would make it fall is lost in noise, takes more updates, or is not there.
@@ -365,7 +382,7 @@ fn rises_after_flat(loss: f64, rate: f64) -> Refusal {
         "the loss never falls from {loss}, and rises from {rate:.2e} on; give each rate more updates, \
          take a larger batch (--batch), or check that the model learns"
     );
-    Refusal { reason }
+    Refusal { reason, guess: None }
 }
 
 /// The rate from which on all losses are above `top`; of those at the end, most are.

@@ -9,25 +9,28 @@ use crate::session::{Control, Evaluation, History, Run, Session, Stop};
 /// Short runs with constant rates around a suggestion, each on its own copy of the model, all at once. The smallest rate
 /// within a fiftieth of the best fall of the held-out loss wins: larger ones are as good so far, and nearer to divergence.
 ///
-/// Few rates and many updates: after 60 updates the best rate is two to three times that of a whole training, and no choice
+/// Many updates before many rates: after 60 updates the best rate is two to three times that of a whole training, and no choice
 /// among more rates mends that (`docs/suggestion.md`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verify {
-    /// Rates, evenly spaced in their logarithm; default 3.
+    /// Rates, evenly spaced in their logarithm; default 5.
     pub rates: usize,
-    /// Decades to either side of the suggestion; default 0.75.
+    /// Decades to either side of the suggestion; default 1.
     pub decades: f64,
-    /// Updates of each run; default 200.
+    /// Updates of each run; default 240.
     pub steps: usize,
     /// Share of the best fall that a rate may lack and still win; default 0.02.
     pub tolerance: f64,
+    /// Nothing wins unless some run predicts better than the best constant does; default false. For a rate that the curve did
+    /// not suggest ([`Refusal::guess`](super::Refusal::guess)).
+    pub must_learn: bool,
     /// Seed of the batch order; default the session's.
     pub seed: Option<u64>,
 }
 
 impl Default for Verify {
     fn default() -> Self {
-        Self { rates: 3, decades: 0.75, steps: 200, tolerance: 0.02, seed: None }
+        Self { rates: 5, decades: 1.0, steps: 240, tolerance: 0.02, must_learn: false, seed: None }
     }
 }
 
@@ -93,8 +96,19 @@ impl Verify {
         let runs = rates.iter().zip(&trained.histories).zip(&after).map(|((&lr, h), e)| verified(lr, h, e));
         let runs: Vec<Verified> = runs.collect();
         let constant = constant_loss(held_out);
-        let winner = winner(initial, constant, &runs, self.tolerance);
+        let winner = self.winner(initial, constant, &runs);
         Ok(Verification { initial, constant, runs, winner, steps: self.steps })
+    }
+
+    /// The smallest rate within the tolerance of the best fall, which is counted from the best constant prediction where a run
+    /// gets below that, else from where the weights started.
+    fn winner(&self, initial: f64, constant: f64, runs: &[Verified]) -> Option<f64> {
+        let best = runs.iter().filter_map(|r| r.loss).min_by(f64::total_cmp)?;
+        let starts = [constant.min(initial), initial];
+        let starts = if self.must_learn { &starts[..1] } else { &starts[..] };
+        let start = starts.iter().find(|&&start| best < start)?;
+        let enough = start - (1.0 - self.tolerance) * (start - best);
+        runs.iter().find(|r| r.loss.is_some_and(|l| l <= enough)).map(|r| r.lr)
     }
 }
 
@@ -124,19 +138,14 @@ fn constant_loss(data: &Dataset) -> f64 {
     }
 }
 
-/// The smallest rate within `tolerance` of the best fall, which is counted from the best constant prediction where a run gets
-/// below that, else from where the weights started.
-fn winner(initial: f64, constant: f64, runs: &[Verified], tolerance: f64) -> Option<f64> {
-    let best = runs.iter().filter_map(|r| r.loss).min_by(f64::total_cmp)?;
-    let start = [constant.min(initial), initial].into_iter().find(|&start| best < start)?;
-    let enough = start - (1.0 - tolerance) * (start - best);
-    runs.iter().find(|r| r.loss.is_some_and(|l| l <= enough)).map(|r| r.lr)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::Inputs;
+
+    fn winner(initial: f64, constant: f64, runs: &[Verified], tolerance: f64) -> Option<f64> {
+        Verify { tolerance, ..Verify::default() }.winner(initial, constant, runs)
+    }
 
     fn runs(losses: &[Option<f64>]) -> Vec<Verified> {
         (1..).zip(losses).map(|(i, &loss)| Verified { lr: f64::from(i), loss, accuracy: None }).collect()
@@ -160,8 +169,11 @@ mod tests {
         let runs = runs(&[Some(2.0), Some(1.05), Some(1.0)]);
         assert_eq!(winner(100.0, f64::INFINITY, &runs, 0.1), Some(1.0));
         assert_eq!(winner(100.0, 2.3, &runs, 0.1), Some(2.0));
-        // Where no run gets below it, from the start after all.
+        // Where no run gets below it, from the start after all; unless something must have been learned.
         assert_eq!(winner(100.0, 0.5, &runs, 0.1), Some(1.0));
+        let strict = Verify { must_learn: true, tolerance: 0.1, ..Verify::default() };
+        assert_eq!(strict.winner(100.0, 0.5, &runs), None);
+        assert_eq!(strict.winner(100.0, 2.3, &runs), Some(2.0));
     }
 
     #[test]

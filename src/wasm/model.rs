@@ -84,14 +84,13 @@ impl Model {
         let found = listener.result(found)?;
         let mut verified = None;
         // Short runs side by side: where there is room for one alone, there is nothing to compare.
-        let usual = Verify::default();
-        let rates = usual.rates.min(self.session.most_replicas());
-        if let (Ok(suggestion), true) = (&found.suggestion, verify && rates > 1) {
-            let verify = Verify { rates, ..usual };
+        let room = self.session.most_replicas();
+        if let (Some((lr, usual)), true) = (found.short_runs(), verify && room > 1) {
+            let verify = Verify { rates: usual.rates.min(room), ..usual };
             // Their steps are no points of the curve.
             let mut tell = |now: Progress| listener.tell("verify", &Progress { new: Vec::new(), ..now });
             let control = Control { progress: listens.then_some(&mut tell), cancel: Some(cancel) };
-            let result = verify.run(&self.session, &data.data, &held_out.data, suggestion.lr, control).await;
+            let result = verify.run(&self.session, &data.data, &held_out.data, lr, control).await;
             verified = Some(listener.result(result)?);
         }
         Ok(report::report(&test, &found, verified.as_ref(), seconds_since(start)))

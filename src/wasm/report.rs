@@ -79,7 +79,9 @@ fn line(line: Line) -> JsValue {
 fn verification(v: &Verification) -> JsValue {
     let reason = match v.winner {
         Some(_) => "the smallest rate whose held-out loss made nearly all of the best fall",
-        None => "no run lowered the held-out loss",
+        None => {
+            "no run lowered the held-out loss, or, where the curve suggests none, below that of a constant prediction"
+        }
     };
     let run = |run: &crate::Verified| {
         object([("lr", number(run.lr)), ("loss", number(run.loss)), ("accuracy", number(run.accuracy))])

@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 pub(in crate::cli) struct Answer<'a> {
     suggestion: Option<SuggestionRow<'a>>,
     refusal: Option<&'a str>,
+    /// Around which short runs look after a refusal.
+    guess: Option<f64>,
     rules: RulesRow,
     smith: Option<SmithRow>,
 }
@@ -62,6 +64,7 @@ impl<'a> Answer<'a> {
         Self {
             suggestion: suggestion.as_ref().ok().map(row),
             refusal: suggestion.as_ref().err().map(|r| r.reason.as_str()),
+            guess: suggestion.as_ref().err().and_then(|r| r.guess),
             rules: RulesRow {
                 fastai_valley: rules.fastai_valley,
                 fastai_steep: rules.fastai_steep,

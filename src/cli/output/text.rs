@@ -8,7 +8,7 @@ use crate::cli::draw::draw;
 use crate::cli::find::Found;
 use crate::cli::plot::Figure;
 use crate::cli::terminal::{Screen, wrapped};
-use crate::finder::{Curvature, Line, Suggestion, Verification, Verified};
+use crate::finder::{Curvature, Line, Refusal, Suggestion, Verification, Verified};
 use crate::{Cost, Graph};
 use std::time::Duration;
 
@@ -39,14 +39,25 @@ pub(in crate::cli) fn answer(figure: &Figure, screen: &Screen) -> String {
             text += &entry("why", &found.reason, screen);
         }
         Err(refusal) => {
-            text += &row("learning rate", &screen.bold("no suggestion"));
-            text += &entry("why", &refusal.reason, screen);
+            text += &match figure.verified {
+                Some(rate) => row(
+                    "learning rate",
+                    &format!("{}, by short runs alone", screen.bold(&format!("{rate:.2e}"))),
+                ),
+                None => row("learning rate", &screen.bold("no suggestion")),
+            };
+            text += &entry("why", &none_because(refusal), screen);
         }
     }
     if !figure.points.is_empty() {
         text += &format!("\n{}\n", draw(figure, screen.width, HEIGHT, screen.colour));
     }
     text + "\n" + &rules(figure, screen)
+}
+
+/// Why the curve suggests nothing.
+pub(in crate::cli) fn none_because(refusal: &Refusal) -> String {
+    format!("the curve suggests none: {}", refusal.reason)
 }
 
 /// The one number and where it is from; the curve's own answer under it, where it is another.
@@ -137,9 +148,8 @@ pub(in crate::cli) fn watched(found: &Found) -> Option<String> {
 
 /// What the short runs came to, rate by rate, and which one won.
 pub(in crate::cli) fn short_runs(found: &Found, screen: &Screen) -> String {
-    let (Some(tried), Ok(suggestion)) = (&found.verification, &found.report.suggestion) else {
-        return String::new();
-    };
+    let Some(tried) = &found.verification else { return String::new() };
+    let suggestion = found.report.suggestion.as_ref().ok();
     let mut text = "\n".to_string() + &entry("short runs", &tried_on(tried, found), screen);
     text += &row("", "rate       loss   accuracy");
     for run in &tried.runs {
@@ -164,8 +174,12 @@ pub(in crate::cli) fn tried_on(tried: &Verification, found: &Found) -> String {
 }
 
 /// What one of the short runs is.
-pub(in crate::cli) fn mark(tried: &Verification, run: &Verified, suggestion: &Suggestion) -> &'static str {
-    match (tried.winner == Some(run.lr), same(run.lr, suggestion.lr)) {
+pub(in crate::cli) fn mark(
+    tried: &Verification,
+    run: &Verified,
+    suggestion: Option<&Suggestion>,
+) -> &'static str {
+    match (tried.winner == Some(run.lr), suggestion.is_some_and(|found| same(run.lr, found.lr))) {
         (true, true) => "verified, suggested",
         (true, false) => "verified",
         (false, true) => "suggested",
@@ -174,15 +188,29 @@ pub(in crate::cli) fn mark(tried: &Verification, run: &Verified, suggestion: &Su
 }
 
 /// What the short runs say of the suggestion.
-pub(in crate::cli) fn verdict(tried: &Verification, suggestion: &Suggestion) -> String {
+pub(in crate::cli) fn verdict(tried: &Verification, suggestion: Option<&Suggestion>) -> String {
     let runs = tried.runs.len();
-    match tried.winner {
-        Some(winner) => format!(
-            "suggested by the curve {:.2e}; verified by {runs} short runs: {winner:.2e}, the smallest rate within \
-             2 % of the best fall",
-            suggestion.lr
-        ),
-        None => format!("no run lowered the loss; the curve's {:.2e} stands, with doubt", suggestion.lr),
+    match (tried.winner, suggestion) {
+        (Some(winner), _) => {
+            let curve = match suggestion {
+                Some(found) => {
+                    format!("suggested by the curve {:.2e}; verified by {runs} short runs", found.lr)
+                }
+                None => format!("the curve suggests none; {runs} short runs"),
+            };
+            let largest = tried.runs.last().is_some_and(|run| run.lr == winner);
+            let beyond = if largest { ", and the largest tried" } else { "" };
+            format!("{curve}: {winner:.2e}, the smallest rate within 2 % of the best fall{beyond}")
+        }
+        (None, Some(found)) => {
+            format!("no run lowered the loss; the curve's {:.2e} stands, with doubt", found.lr)
+        }
+        (None, None) => {
+            let constant = tried.constant;
+            format!(
+                "no run predicts better than the best constant does (loss {constant:.3}); no rate is suggested"
+            )
+        }
     }
 }
 
@@ -275,7 +303,12 @@ fn mode(found: &Found) -> String {
             let interval = format!("{:.1e} to {:.1e}", s.low, s.high);
             format!("{:<9} {verified:<9} {interval:<21}", format!("{:.2e}", s.lr))
         }
-        Err(refusal) => format!("{:<9} {:<31}", "none", cut(&refusal.reason, 31)),
+        Err(refusal) => match found.winner() {
+            Some(rate) => {
+                format!("{:<9} {:<9} {:<21}", "none", format!("{rate:.2e}"), cut(&refusal.reason, 21))
+            }
+            None => format!("{:<9} {:<31}", "none", cut(&refusal.reason, 31)),
+        },
     };
     let time = format!("{:.1} s", found.report.cost.wall.as_secs_f64());
     let stopped = found.report.stopped.map_or("-".into(), |(step, _)| {

@@ -76,7 +76,7 @@ fn digits() -> Case {
 
 fn refused(points: Vec<Point>) -> Case {
     let reason = "the loss never falls; use more steps & a <larger> batch".to_string();
-    let (suggestion, rules) = (Err(Refusal { reason }), Rules::default());
+    let (suggestion, rules) = (Err(Refusal { reason, guess: None }), Rules::default());
     Case {
         points,
         suggestion,

@@ -21,8 +21,14 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Curve> {
     let broken = |e: csv::Error| Error::data(name, e.to_string());
     let header = reader.headers().map_err(broken)?.clone();
     let places = Places::new(name, &header)?;
-    let mut curve =
-        Curve { name: name.into(), lr: vec![], loss: vec![], accuracy: Some(vec![]), smoothed: Some(vec![]) };
+    let mut curve = Curve {
+        name: name.into(),
+        lr: vec![],
+        loss: vec![],
+        accuracy: Some(vec![]),
+        smoothed: Some(vec![]),
+        optimizer: None,
+    };
     for record in reader.records() {
         add(&mut curve, &places, &header, &record.map_err(broken)?)?;
     }

@@ -1,6 +1,6 @@
 //! A curve from JSON: arrays by name, or a history of steps.
 
-use super::{Column, Curve};
+use super::{Column, Curve, optimizer};
 use crate::finder::MAX_STEPS;
 use crate::{Error, Result};
 use serde_json::{Map, Value};
@@ -25,6 +25,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Curve> {
     if let Some(steps) = whole.get("steps") {
         extend(&mut curve, steps)?;
     }
+    curve.optimizer = optimizer::of(&whole);
     Ok(curve)
 }
 
@@ -108,7 +109,7 @@ fn from_arrays(name: &str, object: &Map<String, Value>) -> Result<Curve> {
     // What is optional must be whole to be of use.
     let whole = |values: &Vec<f64>| values.len() >= loss.len() && !values.iter().any(|v| v.is_nan());
     let (accuracy, smoothed) = (accuracy.filter(whole), smoothed.filter(whole));
-    Ok(Curve { name: name.into(), lr, loss, accuracy, smoothed })
+    Ok(Curve { name: name.into(), lr, loss, accuracy, smoothed, optimizer: None })
 }
 
 fn numbers(name: &str, key: &str, values: &[Value]) -> Result<Vec<f64>> {
@@ -144,7 +145,8 @@ fn from_steps(name: &str, steps: &[Value]) -> Result<Curve> {
     let [lr, loss] = Column::NEEDED.map(|wanted| column(wanted, true));
     let [accuracy, smoothed] = Column::OPTIONAL.map(|wanted| column(wanted, false));
     let (lr, loss) = (lr?.unwrap_or_default(), loss?.unwrap_or_default());
-    Ok(Curve { name: name.into(), lr, loss, accuracy: accuracy?, smoothed: smoothed? })
+    let (accuracy, smoothed) = (accuracy?, smoothed?);
+    Ok(Curve { name: name.into(), lr, loss, accuracy, smoothed, optimizer: None })
 }
 
 /// Continues the rates to as many steps as were planned: the run ended before them, and so by divergence.

@@ -1,13 +1,24 @@
-//! What a curve says of the rate, read in three ways; and how clearly its loss falls at all. Rates are `ln lr`.
+//! What a curve says of the rate, read in three ways, and what its optimizer says before any curve; and how clearly the loss
+//! falls at all. Rates are `ln lr`.
 
 use super::super::rules::valley;
+use super::super::smooth::ewa;
+use crate::optim::Optimizer;
 use std::f64::consts::LN_10;
 
 /// Decades from the rate at which a run diverges down to one that trains well.
 const BELOW_DIVERGENCE: f64 = 2.4;
-/// Decades below that, at most, where noise hides the fall: the mean of noise declines anywhere, and longest at the start.
+/// Decades below that, at most, where noise hides the fall: an average of noise declines anywhere.
 const NOISY_DECLINE: f64 = 2.0;
-/// Share of the mean's fall below which it does not decline: rounding is none, nor is a drift before the fall.
+/// Rates that plain SGD and Adam are usually started with, in decades.
+const CUSTOMARY_SGD: f64 = -1.0;
+const CUSTOMARY_ADAM: f64 = -2.3;
+/// Decades that the customary rate moves the answer at most.
+const MOST_MOVED: f64 = 0.3;
+/// Coefficient of the average whose decline is read, and the most points that it is taken of: twenty of them are its memory.
+const BETA: f64 = 0.95;
+const MOST: usize = 200;
+/// Share of the average's fall below which it does not decline: rounding is none, nor is a drift before the fall.
 const RESOLUTION: f64 = 1e-3;
 /// A stretch that is compared with all before it has at least this share of the points, and at least four.
 const STRETCH: f64 = 0.05;
@@ -16,7 +27,7 @@ const STRETCH: f64 = 0.05;
 pub(super) struct Readings {
     /// The middle of the fall, where it is clear enough to have one.
     pub middle: Option<f64>,
-    /// The middle of the running mean's decline.
+    /// The middle of the average's decline.
     pub decline: f64,
     /// Where the run diverges, if it does.
     pub edge: Option<f64>,
@@ -24,38 +35,67 @@ pub(super) struct Readings {
     pub end: f64,
 }
 
-impl Readings {
-    /// Their weighted mean: the middle of the fall, where there is one, counts twice as much as the other two together. A run
-    /// that did not diverge would do so beyond its end: that counts where it raises the answer.
-    pub fn mean(&self) -> f64 {
-        let below = self.edge.unwrap_or(self.end) - BELOW_DIVERGENCE * LN_10;
-        let decline = match (self.middle, self.edge) {
-            (None, Some(_)) => self.decline.max(below - NOISY_DECLINE * LN_10),
-            _ => self.decline,
+/// What an optimizer says of the rate before any curve.
+#[derive(Clone, Copy)]
+pub(super) struct Known {
+    /// The rate that it is usually started with.
+    pub customary: f64,
+    /// From the rate at which it diverges down to one that trains well.
+    below_divergence: f64,
+}
+
+impl Known {
+    /// Momentum multiplies a lasting step by 1 / (1 - momentum), so good rates are smaller by as much; where a run diverges
+    /// moves by a factor below 4 (2 (1 + momentum) over the curvature).
+    pub fn of(optimizer: &Optimizer) -> Self {
+        let (customary, below_divergence) = match optimizer {
+            Optimizer::Sgd(sgd) => {
+                let lasting = (1.0 - sgd.momentum).log10();
+                (CUSTOMARY_SGD + lasting, BELOW_DIVERGENCE - 1.0 - lasting)
+            }
+            Optimizer::Adam(_) => (CUSTOMARY_ADAM, BELOW_DIVERGENCE),
         };
-        let others = match self.edge {
-            None if below < decline => decline,
-            _ => f64::midpoint(decline, below),
-        };
-        self.middle.map_or(others, |middle| (2.0 * middle + others) / 3.0)
+        Self { customary: customary * LN_10, below_divergence: below_divergence * LN_10 }
     }
 }
 
-/// The middle of the longest decline of the mean of all losses so far, by [`valley`]: it counts steps and not levels.
-/// The first tenth, whose means are of few losses, is left out.
+impl Readings {
+    /// Their weighted mean: the middle of the fall counts as much as the other two together. A run that did not diverge would
+    /// do so beyond its end: that counts where it raises the answer. A customary rate counts as one of the other two, but
+    /// moves the answer by a factor of two at most.
+    pub fn mean(&self, known: Option<Known>) -> f64 {
+        let below = known.map_or(BELOW_DIVERGENCE * LN_10, |known| known.below_divergence);
+        let edge = self.edge.unwrap_or(self.end) - below;
+        let (mut sum, mut weight) = match (self.middle, self.edge) {
+            (Some(middle), _) => (self.decline + 2.0 * middle, 3.0),
+            (None, Some(_)) => (self.decline.max(edge - NOISY_DECLINE * LN_10), 1.0),
+            (None, None) => (self.decline, 1.0),
+        };
+        if self.edge.is_some() || edge > sum / weight {
+            sum += edge;
+            weight += 1.0;
+        }
+        let mean = sum / weight;
+        let towards = known.map_or(0.0, |known| (known.customary - mean) / (weight + 1.0));
+        mean + towards.clamp(-MOST_MOVED * LN_10, MOST_MOVED * LN_10)
+    }
+}
+
+/// The middle of the longest decline of the losses' exponentially weighted average, by [`valley`]: it counts steps and not
+/// levels. The first tenth, whose averages are of few losses, is left out.
 pub(super) fn decline(x: &[f64], loss: &[f64]) -> f64 {
-    let mut sum = 0.0;
-    let mean = |(i, loss): (usize, &f64)| {
-        sum += loss;
-        sum / (i + 1) as f64
+    let group = loss.len().div_ceil(MOST).max(1);
+    let means = |values: &[f64]| -> Vec<f64> {
+        values.chunks(group).map(|some| some.iter().sum::<f64>() / some.len() as f64).collect()
     };
+    let (x, loss) = (means(x), means(loss));
     let skip = loss.len() / 10;
-    let means: Vec<f64> = loss.iter().enumerate().map(mean).skip(skip).collect();
-    let lowest = means.iter().copied().fold(f64::INFINITY, f64::min);
-    let before = means.iter().take_while(|&&mean| mean > lowest);
+    let average = ewa(&loss, BETA).split_off(skip.min(loss.len()));
+    let lowest = average.iter().copied().fold(f64::INFINITY, f64::min);
+    let before = average.iter().take_while(|&&loss| loss > lowest);
     let step = RESOLUTION * (before.copied().fold(lowest, f64::max) - lowest);
-    let told_apart = |mean: &f64| if step > 0.0 { ((mean - lowest) / step).round() } else { 0.0 };
-    let levels: Vec<f64> = means.iter().map(told_apart).collect();
+    let told_apart = |loss: &f64| if step > 0.0 { ((loss - lowest) / step).round() } else { 0.0 };
+    let levels: Vec<f64> = average.iter().map(told_apart).collect();
     valley(x.split_at(skip.min(x.len())).1, &levels).unwrap_or(f64::NAN)
 }
 
@@ -84,6 +124,7 @@ pub(super) fn clearness(loss: &[f64], start: usize, noise: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optim::{Adam, Sgd};
 
     fn line(n: usize) -> Vec<f64> {
         (0..n).map(|i| i as f64 / 10.0).collect()
@@ -93,30 +134,56 @@ mod tests {
     fn the_mean_takes_what_there_is() {
         let below = BELOW_DIVERGENCE * LN_10;
         let all = Readings { middle: Some(-7.0), decline: -8.0, edge: Some(below - 9.0), end: 0.0 };
-        assert!((all.mean() + 7.5).abs() < 1e-12);
+        assert!((all.mean(None) + 7.75).abs() < 1e-12);
         let noisy = Readings { middle: None, ..all };
-        assert!((noisy.mean() + 8.5).abs() < 1e-12);
+        assert!((noisy.mean(None) + 8.5).abs() < 1e-12);
         let astray = Readings { decline: -9.0 - 4.0 * LN_10, ..noisy };
-        assert!((astray.mean() + 9.0 + LN_10).abs() < 1e-12);
+        assert!((astray.mean(None) + 9.0 + LN_10).abs() < 1e-12);
         // The end of a run that did not diverge can raise the mean and not lower it.
         let short = Readings { edge: None, end: below - 9.0, middle: Some(-7.0), decline: -8.0 };
-        assert!((short.mean() + 22.0 / 3.0).abs() < 1e-12);
+        assert!((short.mean(None) + 22.0 / 3.0).abs() < 1e-12);
         let wide = Readings { end: below - 1.5, ..short };
-        assert!((wide.mean() + 6.25).abs() < 1e-12);
+        assert!((wide.mean(None) + 5.875).abs() < 1e-12);
     }
 
-    /// Means of 4 4 4 4 4 4 4 4 4 4, 3 x 10, 9 x 5 fall from the 11th to the 20th: ten strictly falling after a level one.
+    #[test]
+    fn a_customary_rate_counts_for_one_and_moves_little() {
+        let adam = Known::of(&Adam::default().into());
+        assert!((adam.customary.exp() / 5.01e-3 - 1.0).abs() < 1e-3);
+        let at = |middle: f64| {
+            let edge = Some(middle + adam.below_divergence);
+            Readings { middle: Some(middle), decline: middle, edge, end: 0.0 }.mean(Some(adam))
+        };
+        assert!((at(adam.customary + 1.0) - adam.customary - 0.8).abs() < 1e-12);
+        // However far it is.
+        assert!((at(adam.customary - 20.0) - adam.customary + 20.0 - MOST_MOVED * LN_10).abs() < 1e-12);
+    }
+
+    /// Momentum of 0.9 makes ten steps of one: a tenth of the rate, and as much further from the divergence.
+    #[test]
+    fn momentum_lowers_what_is_customary() {
+        let [plain, heavy] = [0.0, 0.9].map(|momentum| Known::of(&Sgd::momentum(momentum).into()));
+        assert!((plain.customary.exp() - 0.1).abs() < 1e-12 && (heavy.customary.exp() - 0.01).abs() < 1e-12);
+        assert!((plain.below_divergence.exp() / 25.1 - 1.0).abs() < 1e-2);
+        assert!((heavy.below_divergence.exp() / 251.0 - 1.0).abs() < 1e-2);
+    }
+
+    /// 4 ten times and then 3 fall on average from the 11th on, for as long as there are some; 9 ends it.
     #[test]
     fn the_decline_by_hand() {
         let mut loss = vec![4.0; 10];
         loss.extend([3.0; 10]);
         loss.extend([9.0; 5]);
         let x = line(25);
-        // Index 17 of the means without the first two ends the 11 levels that fall; 17 - 11 + 3 + 1 = 10, the 13th point.
+        // Index 17 of the averages without the first two ends the 11 levels that fall; 17 - 11 + 3 + 1 = 10, the 13th point.
         assert_eq!(decline(&x, &loss), x[12]);
         // A drift of a ten-thousandth of the fall, as long as you like, is no decline.
         let drift: Vec<f64> = loss.iter().enumerate().map(|(i, l)| l - 1e-5 * i.min(9) as f64).collect();
         assert_eq!(decline(&x, &drift), x[12]);
+        // A curve of very many points has its decline where one of few has it.
+        let long: Vec<f64> = loss.iter().flat_map(|&loss| [loss; 400]).collect();
+        let fine: Vec<f64> = (0..10_000).map(|i| f64::from(i) / 4000.0).collect();
+        assert!((decline(&fine, &long) - x[12]).abs() < 0.3);
     }
 
     #[test]

@@ -26,7 +26,7 @@ fn with_noise(loss: &[f64], size: f64, seed: u64) -> Vec<f64> {
 }
 
 fn refusal(lr: &[f64], loss: &[f64]) -> String {
-    let reason = suggest(lr, loss).expect_err("a refusal").reason;
+    let reason = suggest(lr, loss, None).expect_err("a refusal").reason;
     assert!(!reason.contains('\n') && !reason.is_empty());
     reason
 }
@@ -46,10 +46,9 @@ fn the_readings_by_hand() {
     assert!((1.26..1.32).contains(&edge), "{edge}");
     // The mean of all losses so far falls for as long as the loss is below it.
     assert!((fall.low..edge.ln()).contains(&readings.decline));
-    let found = suggest(&lr, &loss).unwrap();
-    let others = (readings.decline.exp() * edge / 10f64.powf(2.4)).sqrt();
-    let product = readings.middle.unwrap().exp().powi(2) * others;
-    assert!((found.lr / product.cbrt() - 1.0).abs() < 1e-9);
+    let found = suggest(&lr, &loss, None).unwrap();
+    let product = readings.middle.unwrap().exp().powi(2) * readings.decline.exp() * edge / 10f64.powf(2.4);
+    assert!((found.lr / product.powf(0.25) - 1.0).abs() < 1e-9);
     assert!((found.lr / (found.low * found.high).sqrt() - 1.0).abs() < 1e-9);
     assert!((found.high / found.low).log10() > 1.0);
     assert!(found.score > 100.0 && found.rule == "three readings");
@@ -63,8 +62,9 @@ fn what_noise_hides_is_read_from_the_divergence() {
     let lr = sweep(1e-7, 10.0, 100);
     let loss: Vec<f64> =
         model(&lr, 1e-2, 1.0).iter().map(|loss| 0.2 * loss + 30.0 * (loss - 2.0).max(0.0)).collect();
-    let found: Vec<_> = (0..40).filter_map(|seed| suggest(&lr, &with_noise(&loss, 1.0, seed)).ok()).collect();
-    assert!(found.len() >= 20, "{} of 40 answered", found.len());
+    let found: Vec<_> =
+        (0..40).filter_map(|seed| suggest(&lr, &with_noise(&loss, 1.0, seed), None).ok()).collect();
+    assert!(found.len() >= 36, "{} of 40 answered", found.len());
     for found in &found {
         assert!((4e-4..0.1).contains(&found.lr) && found.score >= RISES, "{found:?}");
     }
@@ -76,7 +76,7 @@ fn noise_moves_it_little_and_steps_do_not() {
     for steps in [60, 100, 400, 3000] {
         let lr = sweep(1e-7, 10.0, steps);
         for seed in 0..10 {
-            let found = suggest(&lr, &with_noise(&model(&lr, 1e-3, 1.0), 0.3, seed)).unwrap();
+            let found = suggest(&lr, &with_noise(&model(&lr, 1e-3, 1.0), 0.3, seed), None).unwrap();
             assert!((5e-4..2e-2).contains(&found.lr), "{steps} steps: {found:?}");
             assert!(found.low < found.lr && found.lr < found.high);
         }
@@ -87,15 +87,15 @@ fn noise_moves_it_little_and_steps_do_not() {
 fn scale_offset_and_unit_of_the_rate_do_not_matter() {
     let lr = sweep(1e-7, 10.0, 100);
     let loss = with_noise(&model(&lr, 1e-3, 1.0), 0.2, 1);
-    let wanted = suggest(&lr, &loss).unwrap();
+    let wanted = suggest(&lr, &loss, None).unwrap();
     for (scale, offset) in [(1e-6, 0.0), (1e9, 0.0), (1.0, -50.0), (3.0, 1e4), (1e-3, -1.0)] {
         let moved: Vec<f64> = loss.iter().map(|loss| scale * loss + offset).collect();
-        let found = suggest(&lr, &moved).unwrap();
+        let found = suggest(&lr, &moved, None).unwrap();
         assert!((found.lr / wanted.lr - 1.0).abs() < 1e-6, "{scale} {offset}: {found:?}");
         assert!((found.score / wanted.score - 1.0).abs() < 1e-5);
     }
     let larger: Vec<f64> = lr.iter().map(|lr| lr * 1e3).collect();
-    assert!((suggest(&larger, &loss).unwrap().lr / wanted.lr / 1e3 - 1.0).abs() < 1e-9);
+    assert!((suggest(&larger, &loss, None).unwrap().lr / wanted.lr / 1e3 - 1.0).abs() < 1e-9);
 }
 
 #[test]
@@ -103,18 +103,18 @@ fn how_far_a_run_diverged_does_not_matter() {
     let lr = sweep(1e-7, 10.0, 100);
     let loss = with_noise(&model(&lr, 1e-3, 0.1), 0.1, 2);
     let far: Vec<f64> = loss.iter().map(|&loss| if loss > 3.0 { loss * 1e200 } else { loss }).collect();
-    assert_eq!(suggest(&lr, &loss), suggest(&lr, &far));
+    assert_eq!(suggest(&lr, &loss, None), suggest(&lr, &far, None));
 }
 
 #[test]
 fn a_spike_at_the_start_or_on_the_way_does_not_matter() {
     let lr = sweep(1e-7, 10.0, 100);
     let loss = with_noise(&model(&lr, 1e-3, 1.0), 0.1, 3);
-    let wanted = suggest(&lr, &loss).unwrap();
+    let wanted = suggest(&lr, &loss, None).unwrap();
     for at in [0, 1, 5, 20, 40] {
         let mut spiky = loss.clone();
         spiky[at] = 1e6;
-        let found = suggest(&lr, &spiky).unwrap();
+        let found = suggest(&lr, &spiky, None).unwrap();
         assert!((found.lr / wanted.lr).ln().abs() < 0.5, "{at}: {found:?}");
     }
 }
@@ -122,7 +122,8 @@ fn a_spike_at_the_start_or_on_the_way_does_not_matter() {
 #[test]
 fn noise_alone_is_mostly_refused() {
     let lr = sweep(1e-7, 10.0, 100);
-    let answered = (0..200).filter(|&seed| suggest(&lr, &with_noise(&[1.0; 100], 1.0, seed)).is_ok()).count();
+    let answered =
+        (0..200).filter(|&seed| suggest(&lr, &with_noise(&[1.0; 100], 1.0, seed), None).is_ok()).count();
     assert!(answered <= 20, "{answered} of 200");
 }
 
@@ -158,10 +159,12 @@ fn flat_and_then_rising_is_told_apart_from_flat() {
     assert!(reason(&late).starts_with("the loss never falls from 2.500, and rises from 1.38e-1 on;"));
     // With noise there is always a lowest point somewhere.
     for seed in 0..20 {
-        match suggest(&lr, &with_noise(&late, 0.01, seed)) {
+        match suggest(&lr, &with_noise(&late, 0.01, seed), None) {
             Ok(found) => assert!(found.lr < 0.02 && found.score < 5.0, "{found:?}"),
-            Err(Refusal { reason }) if reason.contains("the start of the range") => {}
-            Err(Refusal { reason }) => assert!(reason.contains("check that the model learns"), "{reason}"),
+            Err(Refusal { reason, .. }) if reason.contains("the start of the range") => {}
+            Err(Refusal { reason, .. }) => {
+                assert!(reason.contains("check that the model learns"), "{reason}")
+            }
         }
     }
     // Flat, and then not finite.
@@ -192,14 +195,14 @@ fn a_loss_that_still_falls_at_the_end_is_refused() {
     // The same losses, but the run blew up right after: a cliff, and not an end.
     let mut cliff = falling.clone();
     cliff[99] = f64::NAN;
-    assert!(suggest(&lr, &cliff).is_ok());
-    assert!(suggest(&lr, &falling[..90]).is_ok());
+    assert!(suggest(&lr, &cliff, None).is_ok());
+    assert!(suggest(&lr, &falling[..90], None).is_ok());
 }
 
 #[test]
 fn a_flat_bottom_at_the_end_is_no_refusal() {
     let lr = sweep(1e-7, 10.0, 100);
-    let found = suggest(&lr, &with_noise(&model(&lr, 1e-3, 1e9), 0.05, 7)).unwrap();
+    let found = suggest(&lr, &with_noise(&model(&lr, 1e-3, 1e9), 0.05, 7), None).unwrap();
     // Any rate of the bottom is as good as another.
     assert!((5e-4..5e-2).contains(&found.lr), "{found:?}");
 }
@@ -213,8 +216,8 @@ fn losses_that_are_not_finite() {
     assert!(refusal(&lr, &loss).contains("not finite after 3 steps"));
     let mut late = model(&lr, 1e-3, 1.0);
     late[90] = f64::NAN;
-    let found = suggest(&lr, &late).unwrap();
-    assert!((found.lr / suggest(&lr, &model(&lr, 1e-3, 1.0)).unwrap().lr - 1.0).abs() < 0.01);
+    let found = suggest(&lr, &late, None).unwrap();
+    assert!((found.lr / suggest(&lr, &model(&lr, 1e-3, 1.0), None).unwrap().lr - 1.0).abs() < 0.01);
 }
 
 #[test]
@@ -227,7 +230,7 @@ fn few_points_are_answered_clearly() {
     assert!(refusal(&lr, &[1.0, 1.0, 0.9, 0.1, 0.1, 9.0]).contains("more steps"));
     assert!(refusal(&lr, &[6.0, 5.0, 4.0, 3.0, 2.0, 1.0]).contains("--to"));
     let lr = sweep(1e-7, 10.0, 20);
-    let found = suggest(&lr, &model(&lr, 1e-3, 1.0)).unwrap();
+    let found = suggest(&lr, &model(&lr, 1e-3, 1.0), None).unwrap();
     assert!((1e-4..1e-2).contains(&found.lr), "{found:?}");
 }
 
@@ -241,14 +244,14 @@ fn rates_must_rise() {
 #[test]
 fn a_linear_range_from_zero_is_answered() {
     let lr: Vec<f64> = (0..200).map(|i| f64::from(i) / 199.0).collect();
-    let found = suggest(&lr, &model(&lr, 0.1, 0.8)).unwrap();
+    let found = suggest(&lr, &model(&lr, 0.1, 0.8), None).unwrap();
     assert!((0.05..0.5).contains(&found.lr), "{found:?}");
 }
 
 #[test]
 fn long_curves_are_quick() {
     let lr = sweep(1e-7, 10.0, 10_000);
-    let found = suggest(&lr, &with_noise(&model(&lr, 1e-3, 1.0), 1.0, 11)).unwrap();
+    let found = suggest(&lr, &with_noise(&model(&lr, 1e-3, 1.0), 1.0, 11), None).unwrap();
     assert!((7e-4..2e-2).contains(&found.lr), "{found:?}");
 }
 
@@ -261,11 +264,12 @@ fn nothing_panics() {
         let mut value = || values[((pick() + 1.0) * 4.99) as usize];
         let loss: Vec<f64> = (0..n).map(|_| value()).collect();
         let lr: Vec<f64> = (0..n).map(|_| value()).collect();
-        let _ = suggest(&lr, &loss);
+        let _ = suggest(&lr, &loss, None);
         let rates = sweep(1e-7, 10.0, 40);
         if let Ok(found) = suggest(
             &rates,
             &loss.iter().map(|loss| if loss.is_finite() { *loss } else { 0.5 }).collect::<Vec<_>>(),
+            None,
         ) {
             assert!(found.low <= found.lr && found.lr <= found.high && found.score.is_finite(), "{found:?}");
         }

@@ -233,6 +233,8 @@ export interface Verification {
 }
 
 export interface Report {
+  /** What the sweep was made with, as the command names it: "SGD momentum 0.9". */
+  optimizer: string;
   mode: Mode;
   from: number;
   to: number;

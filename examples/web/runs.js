@@ -45,7 +45,9 @@ export function answer(run, runs) {
   const facts = `<div class="facts">${mode}${together(runs, run)}${putBack(run)}</div>`;
   if (!report.suggestion) {
     const { reason, advice } = report.refusal ?? { reason: 'the curve allows no suggestion' };
-    return `<p class="number none">none</p><div><p class="said"><b>No suggestion:</b> ${escape(reason)}${advice ? ` ${escape(advice)}` : ''}</p>
+    const alone = report.verification?.lr;
+    const number = alone ? `<p class="number">${rate(alone)}</p><div><p class="span">by short runs alone</p>` : '<p class="number none">none</p><div>';
+    return `${number}<p class="said"><b>No suggestion by the curve:</b> ${escape(reason)}${advice ? ` ${escape(advice)}` : ''}</p>
       ${verified(report)}</div>${facts}`;
   }
   const { lr, low, high, reason } = report.suggestion;

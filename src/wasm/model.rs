@@ -93,7 +93,7 @@ impl Model {
             let result = verify.run(&self.session, &data.data, &held_out.data, lr, control).await;
             verified = Some(listener.result(result)?);
         }
-        Ok(report::report(&test, &found, verified.as_ref(), seconds_since(start)))
+        Ok(report::report(&test, &found, verified.as_ref(), self.session.optimizer(), seconds_since(start)))
     }
 
     /// Trains, or a part of it.

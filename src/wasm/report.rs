@@ -2,7 +2,7 @@
 
 use super::object::{array, number, object};
 use crate::finder::{Line, Mode, RangeTest, Refusal, Report, Rules, Smith, Suggestion, Verification};
-use crate::{Measured, Progress};
+use crate::{Measured, Optimizer, Progress};
 use wasm_bindgen::prelude::*;
 
 /// A point of a curve, or a step of a training.
@@ -101,6 +101,7 @@ pub(super) fn report(
     test: &RangeTest,
     report: &Report,
     verified: Option<&Verification>,
+    optimizer: &Optimizer,
     seconds: f64,
 ) -> JsValue {
     let probe = match test.mode {
@@ -115,6 +116,7 @@ pub(super) fn report(
     });
     let spread = report.spread.iter().map(|&(low, high)| array([number(low), number(high)]));
     object([
+        ("optimizer", optimizer.to_string().into()),
         ("mode", report.mode.name().into()),
         ("from", number(test.from)),
         ("to", number(test.to)),

@@ -237,10 +237,11 @@ fn conv2d_dw_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
             let hi = dy4(dy_hi + b * image + p);
             sum_lo += lo;
             sum_hi += hi;
-            rows_add(&t, lo.x, hi.x, source_under(s, &walk, base));
-            rows_add(&t, lo.y, hi.y, source_under(s, &walk, base));
-            rows_add(&t, lo.z, hi.z, source_under(s, &walk, base));
-            rows_add(&t, lo.w, hi.w, source_under(s, &walk, base));
+            let p0 = source_under(s, &walk, base);
+            let p1 = source_under(s, &walk, base);
+            let p2 = source_under(s, &walk, base);
+            let p3 = source_under(s, &walk, base);
+            rows_add4(&t, lo, hi, mat4x4<f32>(p0, p1, p2, p3));
         }
     }
     let out = slice * dims.replicas + r;

@@ -44,10 +44,9 @@ fn conv2d_pointwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invoca
     for (var k = 0u; k < depth; k++) {
         let lo = w4(w_lo + k);
         let hi = w4(w_hi + k);
-        rows_add(&t, lo.x, hi.x, source4(s, at));
-        rows_add(&t, lo.y, hi.y, source4(s, at + plane));
-        rows_add(&t, lo.z, hi.z, source4(s, at + 2u * plane));
-        rows_add(&t, lo.w, hi.w, source4(s, at + 3u * plane));
+        rows_add4(&t, lo, hi, mat4x4<f32>(
+            source4(s, at), source4(s, at + plane), source4(s, at + 2u * plane), source4(s, at + 3u * plane)
+        ));
         at += 4u * plane;
     }
     if col >= count {
@@ -87,10 +86,9 @@ fn conv2d_dx_pointwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
     for (var o = 0u; o < channels; o += 4u) {
         let lo = w4(w_lo + o * width);
         let hi = w4(w_hi + o * width);
-        rows_add_transposed(&t, lo, hi, 0u, dy4(at));
-        rows_add_transposed(&t, lo, hi, 1u, dy4(at + plane));
-        rows_add_transposed(&t, lo, hi, 2u, dy4(at + 2u * plane));
-        rows_add_transposed(&t, lo, hi, 3u, dy4(at + 3u * plane));
+        rows_add4_transposed(&t, lo, hi, mat4x4<f32>(
+            dy4(at), dy4(at + plane), dy4(at + 2u * plane), dy4(at + 3u * plane)
+        ));
         at += 4u * plane;
     }
     if col >= count {
@@ -138,14 +136,10 @@ fn conv2d_dw_pointwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_inv
             let hi = dy4(dy_hi + b * size_y + p);
             sum_lo += lo;
             sum_hi += hi;
-            let m = transpose(mat4x4<f32>(
+            rows_add4(&t, lo, hi, transpose(mat4x4<f32>(
                 source4(s, x0 + p), source4(s, x0 + plane + p), source4(s, x0 + 2u * plane + p),
                 source4(s, x0 + 3u * plane + p)
-            ));
-            rows_add(&t, lo.x, hi.x, m[0]);
-            rows_add(&t, lo.y, hi.y, m[1]);
-            rows_add(&t, lo.z, hi.z, m[2]);
-            rows_add(&t, lo.w, hi.w, m[3]);
+            )));
         }
     }
     let out = slice * dims.replicas + r;

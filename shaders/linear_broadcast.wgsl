@@ -38,14 +38,8 @@ fn products(r: u32, lane: u32, row: u32, cols: vec4<u32>) -> Rows {
     for (var k = 0u; k < depth; k++) {
         let lo = source4(s, x_lo + k);
         let hi = source4(s, x_hi + k);
-        let a = w4(at.x + k);
-        let b = w4(at.y + k);
-        let c = w4(at.z + k);
-        let d = w4(at.w + k);
-        rows_add(&t, lo.x, hi.x, vec4<f32>(a.x, b.x, c.x, d.x));
-        rows_add(&t, lo.y, hi.y, vec4<f32>(a.y, b.y, c.y, d.y));
-        rows_add(&t, lo.z, hi.z, vec4<f32>(a.z, b.z, c.z, d.z));
-        rows_add(&t, lo.w, hi.w, vec4<f32>(a.w, b.w, c.w, d.w));
+        let b = mat4x4<f32>(w4(at.x + k), w4(at.y + k), w4(at.z + k), w4(at.w + k));
+        rows_add4(&t, lo, hi, transpose(b));
     }
     return t;
 }
@@ -124,10 +118,10 @@ fn input_gradient(wid: vec3<u32>, lane: u32, ragged: bool) {
     for (var k = 0u; k <= last; k += 4u) {
         let lo = dy_terms(dy_lo, k, ragged);
         let hi = dy_terms(dy_hi, k, ragged);
-        rows_add(&t, lo.x, hi.x, w4(w0 + k * width));
-        rows_add(&t, lo.y, hi.y, w4(w0 + min(k + 1u, last) * width));
-        rows_add(&t, lo.z, hi.z, w4(w0 + min(k + 2u, last) * width));
-        rows_add(&t, lo.w, hi.w, w4(w0 + min(k + 3u, last) * width));
+        rows_add4(&t, lo, hi, mat4x4<f32>(
+            w4(w0 + k * width), w4(w0 + min(k + 1u, last) * width), w4(w0 + min(k + 2u, last) * width),
+            w4(w0 + min(k + 3u, last) * width)
+        ));
     }
     if col >= dims.i {
         return;

@@ -40,7 +40,65 @@ fn rows_add(t: ptr<function, Rows>, a_lo: f32, a_hi: f32, b: vec4<f32>) {
     (*t).r15 += subgroupBroadcast(a_hi, 7u) * b;
 }
 
-// The same where the left operand's rows are contiguous: lane l = 4 q + j brings, for the j-th of four k, rows 4q to 4q + 3
+// Four k of one row, in their order.
+fn row_add4(row: vec4<f32>, a: vec4<f32>, b: mat4x4<f32>) -> vec4<f32> {
+    return (((row + a.x * b[0]) + a.y * b[1]) + a.z * b[2]) + a.w * b[3];
+}
+
+// t += a b^T for four k: b[k] is the lane's four columns of the k-th. Row after row, since 64 sums are more than a CPU has
+// registers for: each is loaded and stored once, and not once for each k.
+fn rows_add4(t: ptr<function, Rows>, a_lo: vec4<f32>, a_hi: vec4<f32>, b: mat4x4<f32>) {
+    (*t).r0 = row_add4((*t).r0, subgroupBroadcast(a_lo, 0u), b);
+    (*t).r1 = row_add4((*t).r1, subgroupBroadcast(a_lo, 1u), b);
+    (*t).r2 = row_add4((*t).r2, subgroupBroadcast(a_lo, 2u), b);
+    (*t).r3 = row_add4((*t).r3, subgroupBroadcast(a_lo, 3u), b);
+    (*t).r4 = row_add4((*t).r4, subgroupBroadcast(a_lo, 4u), b);
+    (*t).r5 = row_add4((*t).r5, subgroupBroadcast(a_lo, 5u), b);
+    (*t).r6 = row_add4((*t).r6, subgroupBroadcast(a_lo, 6u), b);
+    (*t).r7 = row_add4((*t).r7, subgroupBroadcast(a_lo, 7u), b);
+    (*t).r8 = row_add4((*t).r8, subgroupBroadcast(a_hi, 0u), b);
+    (*t).r9 = row_add4((*t).r9, subgroupBroadcast(a_hi, 1u), b);
+    (*t).r10 = row_add4((*t).r10, subgroupBroadcast(a_hi, 2u), b);
+    (*t).r11 = row_add4((*t).r11, subgroupBroadcast(a_hi, 3u), b);
+    (*t).r12 = row_add4((*t).r12, subgroupBroadcast(a_hi, 4u), b);
+    (*t).r13 = row_add4((*t).r13, subgroupBroadcast(a_hi, 5u), b);
+    (*t).r14 = row_add4((*t).r14, subgroupBroadcast(a_hi, 6u), b);
+    (*t).r15 = row_add4((*t).r15, subgroupBroadcast(a_hi, 7u), b);
+}
+
+// Row i of the result is component i of four lanes' vectors, from lane `first` on, which must be known when this is compiled.
+fn four_lanes(v: vec4<f32>, first: u32) -> mat4x4<f32> {
+    return transpose(mat4x4<f32>(
+        subgroupShuffle(v, first), subgroupShuffle(v, first + 1u), subgroupShuffle(v, first + 2u), subgroupShuffle(v, first + 3u)
+    ));
+}
+
+// The same where the left operand's rows are contiguous: lane l = 4 q + j brings, for the j-th of the four k, rows 4q to 4q + 3
+// in a_lo and rows 8 + 4q to 11 + 4q in a_hi.
+fn rows_add4_transposed(t: ptr<function, Rows>, a_lo: vec4<f32>, a_hi: vec4<f32>, b: mat4x4<f32>) {
+    let a0 = four_lanes(a_lo, 0u);
+    (*t).r0 = row_add4((*t).r0, a0[0], b);
+    (*t).r1 = row_add4((*t).r1, a0[1], b);
+    (*t).r2 = row_add4((*t).r2, a0[2], b);
+    (*t).r3 = row_add4((*t).r3, a0[3], b);
+    let a1 = four_lanes(a_lo, 4u);
+    (*t).r4 = row_add4((*t).r4, a1[0], b);
+    (*t).r5 = row_add4((*t).r5, a1[1], b);
+    (*t).r6 = row_add4((*t).r6, a1[2], b);
+    (*t).r7 = row_add4((*t).r7, a1[3], b);
+    let a2 = four_lanes(a_hi, 0u);
+    (*t).r8 = row_add4((*t).r8, a2[0], b);
+    (*t).r9 = row_add4((*t).r9, a2[1], b);
+    (*t).r10 = row_add4((*t).r10, a2[2], b);
+    (*t).r11 = row_add4((*t).r11, a2[3], b);
+    let a3 = four_lanes(a_hi, 4u);
+    (*t).r12 = row_add4((*t).r12, a3[0], b);
+    (*t).r13 = row_add4((*t).r13, a3[1], b);
+    (*t).r14 = row_add4((*t).r14, a3[2], b);
+    (*t).r15 = row_add4((*t).r15, a3[3], b);
+}
+
+// As rows_add4_transposed, one k: lane l = 4 q + j brings, for the j-th of four k, rows 4q to 4q + 3
 // in a_lo and rows 8 + 4q to 11 + 4q in a_hi. Adds the term of the j-th k.
 fn rows_add_transposed(t: ptr<function, Rows>, a_lo: vec4<f32>, a_hi: vec4<f32>, j: u32, b: vec4<f32>) {
     let a0 = subgroupShuffle(a_lo, j);

@@ -186,18 +186,18 @@ fn weight_gradient(wid: vec3<u32>, lane: u32, ragged: bool) {
         let there = select(0.0, 1.0, k + j < end);
         let lo = dy_rows(dy_lo, b, ragged) * there;
         let hi = dy_rows(dy_hi, b, ragged) * there;
-        rows_add_transposed(&t, lo, hi, 0u, source4(s, subgroupBroadcast(row_x, 0u) + c));
-        rows_add_transposed(&t, lo, hi, 1u, source4(s, subgroupBroadcast(row_x, 1u) + c));
-        rows_add_transposed(&t, lo, hi, 2u, source4(s, subgroupBroadcast(row_x, 2u) + c));
-        rows_add_transposed(&t, lo, hi, 3u, source4(s, subgroupBroadcast(row_x, 3u) + c));
+        rows_add4_transposed(&t, lo, hi, mat4x4<f32>(
+            source4(s, subgroupBroadcast(row_x, 0u) + c), source4(s, subgroupBroadcast(row_x, 1u) + c),
+            source4(s, subgroupBroadcast(row_x, 2u) + c), source4(s, subgroupBroadcast(row_x, 3u) + c)
+        ));
         let b2 = min(k + 4u + j, end - 1u);
         let there2 = select(0.0, 1.0, k + 4u + j < end);
         let lo2 = dy_rows(dy_lo, b2, ragged) * there2;
         let hi2 = dy_rows(dy_hi, b2, ragged) * there2;
-        rows_add_transposed(&t, lo2, hi2, 0u, source4(s, subgroupBroadcast(row_x, 4u) + c));
-        rows_add_transposed(&t, lo2, hi2, 1u, source4(s, subgroupBroadcast(row_x, 5u) + c));
-        rows_add_transposed(&t, lo2, hi2, 2u, source4(s, subgroupBroadcast(row_x, 6u) + c));
-        rows_add_transposed(&t, lo2, hi2, 3u, source4(s, subgroupBroadcast(row_x, 7u) + c));
+        rows_add4_transposed(&t, lo2, hi2, mat4x4<f32>(
+            source4(s, subgroupBroadcast(row_x, 4u) + c), source4(s, subgroupBroadcast(row_x, 5u) + c),
+            source4(s, subgroupBroadcast(row_x, 6u) + c), source4(s, subgroupBroadcast(row_x, 7u) + c)
+        ));
         sum_lo += lo + lo2;
         sum_hi += hi + hi2;
     }

@@ -98,31 +98,6 @@ fn rows_add4_transposed(t: ptr<function, Rows>, a_lo: vec4<f32>, a_hi: vec4<f32>
     (*t).r15 = row_add4((*t).r15, a3[3], b);
 }
 
-// As rows_add4_transposed, one k: lane l = 4 q + j brings, for the j-th of four k, rows 4q to 4q + 3
-// in a_lo and rows 8 + 4q to 11 + 4q in a_hi. Adds the term of the j-th k.
-fn rows_add_transposed(t: ptr<function, Rows>, a_lo: vec4<f32>, a_hi: vec4<f32>, j: u32, b: vec4<f32>) {
-    let a0 = subgroupShuffle(a_lo, j);
-    (*t).r0 += a0.x * b;
-    (*t).r1 += a0.y * b;
-    (*t).r2 += a0.z * b;
-    (*t).r3 += a0.w * b;
-    let a1 = subgroupShuffle(a_lo, 4u + j);
-    (*t).r4 += a1.x * b;
-    (*t).r5 += a1.y * b;
-    (*t).r6 += a1.z * b;
-    (*t).r7 += a1.w * b;
-    let a2 = subgroupShuffle(a_hi, j);
-    (*t).r8 += a2.x * b;
-    (*t).r9 += a2.y * b;
-    (*t).r10 += a2.z * b;
-    (*t).r11 += a2.w * b;
-    let a3 = subgroupShuffle(a_hi, 4u + j);
-    (*t).r12 += a3.x * b;
-    (*t).r13 += a3.y * b;
-    (*t).r14 += a3.z * b;
-    (*t).r15 += a3.w * b;
-}
-
 // Row i. By selects: a switch costs a CPU driver a branch a case.
 fn rows_row(t: ptr<function, Rows>, i: u32) -> vec4<f32> {
     let b0 = (i & 1u) == 1u;

@@ -235,7 +235,7 @@ impl Inner {
         }))
     }
 
-    /// A texture that mirrors a buffer of `bytes`: 1024 texels of 16 bytes a row.
+    /// A texture that mirrors a buffer of `bytes`: 1024 texels of 16 bytes a row, and four that nobody reads.
     pub fn mirror(&self, what: &str, bytes: u64) -> Result<wgpu::Texture> {
         let rows = bytes.div_ceil(4 * MIRROR_ROW as u64);
         let limit = u64::from(self.device.limits().max_texture_dimension_2d);
@@ -250,10 +250,13 @@ impl Inner {
         // Mesa's CPU driver compiles a kernel again where a texture's height is a power of two and the last one's was not: so
         // that a few replicas more do not cost a second of compiling, all are.
         let height = rows.max(1).next_power_of_two().min(limit) as u32;
+        // A cache line more than a power of two from row to row: a matrix whose rows are 2 or 4 KiB would else have the 32 rows
+        // that a tile reads side by side in one or two of a cache's sets.
+        let width = MIRROR_ROW as u32 / 4 + 4;
         self.made[1].fetch_add(1, Ordering::Relaxed);
         Ok(self.device.create_texture(&wgpu::TextureDescriptor {
             label: Some(what),
-            size: wgpu::Extent3d { width: MIRROR_ROW as u32 / 4, height, depth_or_array_layers: 1 },
+            size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
             mip_level_count: 1,
             sample_count: 1,
             dimension: wgpu::TextureDimension::D2,

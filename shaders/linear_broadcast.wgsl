@@ -113,15 +113,16 @@ fn input_gradient(wid: vec3<u32>, lane: u32, ragged: bool) {
     let dy_lo = dy0 + min(row + lane, dims.b - 1u) * dims.o;
     let dy_hi = dy0 + min(row + 8u + lane, dims.b - 1u) * dims.o;
     let width = dims.i >> 2u;
-    let w0 = dims.w0 + ((r * dims.rp + min(col, dims.i - 4u)) >> 2u);
+    var w_k = dims.w0 + ((r * dims.rp + min(col, dims.i - 4u)) >> 2u);
+    let w_last = w_k + last * width;
     var t: Rows;
     for (var k = 0u; k <= last; k += 4u) {
         let lo = dy_terms(dy_lo, k, ragged);
         let hi = dy_terms(dy_hi, k, ragged);
         rows_add4(&t, lo, hi, mat4x4<f32>(
-            w4(w0 + k * width), w4(w0 + min(k + 1u, last) * width), w4(w0 + min(k + 2u, last) * width),
-            w4(w0 + min(k + 3u, last) * width)
+            w4(w_k), w4(min(w_k + width, w_last)), w4(min(w_k + 2u * width, w_last)), w4(min(w_k + 3u * width, w_last))
         ));
+        w_k += 4u * width;
     }
     if col >= dims.i {
         return;

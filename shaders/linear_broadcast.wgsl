@@ -211,8 +211,18 @@ fn weight_gradient(wid: vec3<u32>, lane: u32, ragged: bool) {
     if col < dims.i {
         let first = (out * dims.rdw + row * dims.i + col) >> 2u;
         let rows = min(16u, dims.o - row);
-        for (var i = 0u; i < rows; i++) {
-            dw[first + i * width] = rows_row(&t, i);
+        for (var i = 0u; i < rows; i += 4u) {
+            let v = rows_four(&t, i >> 2u);
+            dw[first + i * width] = v[0];
+            if i + 1u < rows {
+                dw[first + (i + 1u) * width] = v[1];
+            }
+            if i + 2u < rows {
+                dw[first + (i + 2u) * width] = v[2];
+            }
+            if i + 3u < rows {
+                dw[first + (i + 3u) * width] = v[3];
+            }
         }
     }
     if wid.x == 0u && dims.has_bias == 1u {

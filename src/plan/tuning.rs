@@ -122,10 +122,19 @@ const fn tiled(groups: usize) -> [ClassTuning; 4] {
 }
 
 /// The table. Nothing in it was measured on a GPU by us: the groups are about twice the cores of what a class has most of.
+///
+/// Apple's GPUs get 32 x 32 tiles for large shapes too. Figures of others, as shares of the chip's peak: 4 x 4 outputs an
+/// invocation through workgroup memory (tfjs's design) 35 %, 4 x 4 in registers alone 33 % (both FL33TW00D's wgpu-mm, on one M1);
+/// 8 x 8 an invocation through workgroup memory 24 % (gpu.cpp, M1 Max). The caches there do make workgroup memory dispensable
+/// (jax-js is without: over 7 TFLOP/s on an M4 Max), but for tiles of 4 x 4 that load vectors along a row. [`Tiling::Registers`] is
+/// not such a kernel: 8 x 8 outputs from words, not vectors, and 64 x 64 a workgroup, so four for all of the MLP's first layer.
 const DEVICES: [(DeviceClass, Tuning); 5] = [
     (DeviceClass::Discrete, Tuning { profile: Profile::Tiled, linear: tiled(128), conv2d_groups: 128 }),
     (DeviceClass::Integrated, Tuning { profile: Profile::Tiled, linear: tiled(64), conv2d_groups: 64 }),
-    (DeviceClass::Apple, Tuning { profile: Profile::Tiled, linear: tiled(64), conv2d_groups: 64 }),
+    (
+        DeviceClass::Apple,
+        Tuning { profile: Profile::Tiled, linear: every(Tiling::Tile32, 64), conv2d_groups: 64 },
+    ),
     (
         DeviceClass::Cpu,
         Tuning { profile: Profile::Mirrored, linear: every(Tiling::Broadcast, 8), conv2d_groups: 8 },
@@ -212,6 +221,14 @@ mod tests {
             assert_eq!(Tuning::of(profile).profile, profile);
             Tuning::of(profile).check().unwrap();
         }
+    }
+
+    #[test]
+    fn a_profile_stands_for_its_kernels_and_not_for_one_vendor() {
+        assert_eq!(Tuning::of(Profile::Tiled), Tuning::for_device(DeviceClass::Discrete));
+        let apple = Tuning::for_device(DeviceClass::Apple);
+        assert!(apple.linear.iter().all(|class| class.products == Tiling::Tile32), "{apple:?}");
+        assert!(Tuning::of(Profile::Portable).linear.iter().all(|class| class.products == Tiling::Registers));
     }
 
     #[test]

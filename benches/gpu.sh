@@ -3,20 +3,22 @@
 #
 #     benches/gpu.sh
 #
-# kernels (matrix products of 256 to 4096 and the MLP's skinny ones, a convolution in three passes), training steps, range tests,
-# 64 replicas against one; all of it by the table of device classes first, then with the kernels that `--tune` finds; and beside
-# it PyTorch on the same GPU: eager, torch.compile, a CUDA graph, torch-lr-finder, cuBLAS and cuDNN in f32 without TF32. Prints
-# tables of ratios and writes all of it to benches/results/<device>.md. Let nothing else run meanwhile.
+# kernels (matrix products of 256 to 4096 and the MLP's skinny ones, a convolution in three passes), training steps, range tests of
+# the MLP, the CNN and ResNet-9, 64 replicas against one; all of it by the table of device classes first, then with the kernels that
+# `--tune` finds; and beside it PyTorch on the same GPU: eager, torch.compile, a CUDA graph, torch-lr-finder, cuBLAS and cuDNN in
+# f32 without TF32; and burn's wgpu backend, where it has been built. Prints tables of ratios and writes all of it to
+# benches/results/<device>.md. Let nothing else run meanwhile.
 #
-# Needs a Vulkan driver, cargo, and python3 with venv; the first time downloads PyTorch. Settings are those of
-# benches/rivals/run.sh; `gpu.sh --quick` is a look that writes no file. Where there is no GPU it measures the CPU driver.
+# Options, stages and settings are those of benches/rivals/run.sh: `gpu.sh --quick` is a look that writes no file. Needs a Vulkan
+# driver, cargo, and python3 with PyTorch or the means to download it.
+#
+# A borrowed machine without cargo or network: `benches/rivals/run.sh --burn build` on one that has both, copy the repository with
+# benches/rivals/work/bin there, and run `gpu.sh`. Where no command may run for longer than ten minutes, `gpu.sh ours`, then
+# `gpu.sh pytorch`, then `gpu.sh burn table`; no rival gets more than RIVALS_LIMIT seconds (120).
 set -eu
 cd "$(dirname "$0")/.."
 work=benches/rivals/work
 mkdir -p "$work"
-quick=
-[ "${1:-}" != --quick ] || quick=--quick
-export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
 
 # What the ratios depend on beside the code: the card, its driver, its clocks.
 if command -v nvidia-smi >/dev/null; then
@@ -24,12 +26,7 @@ if command -v nvidia-smi >/dev/null; then
     nvidia-smi --query-gpu=$fields --format=csv
 else
     echo "no nvidia-smi: this is not the machine that the script is for"
-fi | tee "$work/gpu.txt"
+fi >"$work/gpu.csv"
+cat "$work/gpu.csv"
 
-cargo run --release --quiet -- info
-echo "by the table of device classes:"
-cargo bench --quiet --bench engine -- $quick --json "$PWD/$work/untuned.json" >"$work/untuned.txt" 2>/dev/null
-cat "$work/untuned.txt"
-echo
-echo "tuned, and the rivals:"
-RIVALS_UNTUNED="$PWD/$work/untuned.json" benches/rivals/run.sh $quick
+RIVALS_TOOL=gpu.sh RIVALS_LIMIT=${RIVALS_LIMIT:-120} exec benches/rivals/run.sh --tune "$@"

@@ -1,4 +1,7 @@
-"""What the PyTorch rivals share: the data, the two models, the sweep, and how times are taken and printed."""
+"""What the PyTorch rivals share: the workloads, the sweep, and how times are taken and printed.
+
+Everything computes in f32, as rangefinder does: no TF32, which is a rival's row of its own where it matters (plain_loop.py).
+"""
 
 import gzip
 import json
@@ -16,13 +19,19 @@ from torch import nn
 
 # A quick look, as of `run.sh --quick`: fewer steps and repeats, like rangefinder's own.
 QUICK = bool(os.environ.get("RIVALS_QUICK"))
-BATCH, STEPS, START, END = 64, 20 if QUICK else 100, 1e-7, 10.0
+# Also on a CPU what is meant for a GPU, with few steps where a step takes seconds: to see that it runs.
+EVERYTHING = bool(os.environ.get("RIVALS_EVERYTHING"))
+STEPS, START, END = 20 if QUICK else 100, 1e-7, 10.0
 MOMENTUM = 0.9
 
+torch.backends.cuda.matmul.allow_tf32 = False
+torch.backends.cudnn.allow_tf32 = False
+torch.backends.cudnn.benchmark = True  # shapes never change; measuring which algorithm is fastest is part of the warm-up
 
-def rates():
+
+def rates(steps):
     """The grid of the sweep: exponential, both ends exact."""
-    return [START * (END / START) ** (i / (STEPS - 1)) for i in range(STEPS)]
+    return [START * (END / START) ** (i / (steps - 1)) for i in range(steps)]
 
 
 def idx(path):
@@ -33,21 +42,27 @@ def idx(path):
     return numpy.frombuffer(raw, numpy.uint8, offset=4 + 4 * rank).reshape(shape)
 
 
-def data():
-    """Name, images (n, 1, 28, 28) as standardized f32, labels; MNIST if there is a directory with it."""
+def mnist():
+    """Images (n, 1, 28, 28) as standardized f32, labels; random ones if there is no directory with MNIST."""
     default = Path(__file__).resolve().parents[3] / "shared" / "data" / "mnist"
     directory = Path(os.environ.get("RANGEFINDER_DATA") or default)
-    if (directory / "train-images-idx3-ubyte.gz").exists():
-        name = "MNIST"
-        images = idx(directory / "train-images-idx3-ubyte.gz")
-        labels = idx(directory / "train-labels-idx1-ubyte.gz")
-    else:
-        name = "random bytes"
-        source = numpy.random.default_rng(0)
-        images = source.integers(0, 256, (STEPS * BATCH, 28, 28), numpy.uint8)
-        labels = source.integers(0, 10, STEPS * BATCH, numpy.uint8)
-    x = torch.from_numpy(images.astype(numpy.float32)).unsqueeze(1) / 255.0
-    return name, (x - 0.1307) / 0.3081, torch.from_numpy(labels.astype(numpy.int64))
+    if not (directory / "train-images-idx3-ubyte.gz").exists():
+        return noise((1, 28, 28), STEPS * 64)
+    images = idx(directory / "train-images-idx3-ubyte.gz")
+    labels = idx(directory / "train-labels-idx1-ubyte.gz")
+    return "MNIST", standardized(images[:, None]), torch.from_numpy(labels.astype(numpy.int64))
+
+
+def noise(shape, rows):
+    """Random bytes as images: a step takes as long on them."""
+    source = numpy.random.default_rng(0)
+    images = source.integers(0, 256, (rows, *shape), numpy.uint8)
+    labels = source.integers(0, 10, rows)
+    return "random bytes", standardized(images), torch.from_numpy(labels)
+
+
+def standardized(images):
+    return (torch.from_numpy(images.astype(numpy.float32)) / 255.0 - 0.1307) / 0.3081
 
 
 def mlp():
@@ -60,7 +75,50 @@ def cnn():
     return nn.Sequential(*features, nn.Flatten(), nn.Linear(64 * 7 * 7, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
-MODELS = {"mlp": mlp, "cnn": cnn}
+class Residual(nn.Module):
+    def __init__(self, *layers):
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return x + self.layers(x)
+
+
+def resnet9():
+    """As `rangefinder plan --model resnet9` prints it."""
+
+    def conv(channels, out):
+        return nn.Sequential(nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU())
+
+    def twice(channels):
+        return Residual(conv(channels, channels), conv(channels, channels))
+
+    layers = [conv(3, 64), conv(64, 128), nn.MaxPool2d(2), twice(128), conv(128, 256), nn.MaxPool2d(2)]
+    layers += [conv(256, 512), nn.MaxPool2d(2), twice(512), nn.MaxPool2d(4), nn.Flatten(), nn.Linear(512, 10)]
+    return nn.Sequential(*layers)
+
+
+class Workload:
+    """A model, its batch, and where its images come from."""
+
+    def __init__(self, build, batch, data, large=False):
+        self.build, self.batch, self.data, self.large = build, batch, data, large
+
+    def steps(self, device):
+        return 4 if self.large and device == "cpu" else STEPS
+
+
+WORKLOADS = {
+    "mlp": Workload(mlp, 64, mnist),
+    "cnn": Workload(cnn, 64, mnist),
+    "resnet9": Workload(resnet9, 128, lambda: noise((3, 32, 32), STEPS * 128), large=True),
+}
+
+
+def cases():
+    """(device, model's name): what takes seconds a step on a CPU only on a GPU, or where it is asked for."""
+    every = [(device, model) for device in devices() for model in WORKLOADS]
+    return [(device, model) for device, model in every if device == "cuda" or EVERYTHING or not WORKLOADS[model].large]
 
 
 def devices():
@@ -95,11 +153,14 @@ def measure(device, sweep):
     return {"median": statistics.median(samples), "min": min(samples), "max": max(samples), "repeats": len(samples)}
 
 
-def row(name, model, device, ms):
-    print(f"{name}, {model} on {device}: {ms['median']:.1f} ms", file=sys.stderr)
-    return {"name": name, "model": model, "device": device_name(device), "range_test_ms": ms}
+def emit(line):
+    """One line of JSON, at once: what a rival has measured stands, whatever becomes of the rest."""
+    print(json.dumps(line), flush=True)
 
 
-def report(rows, data_name, **versions):
+def row(name, model, device, ms, data, **versions):
+    steps = WORKLOADS[model].steps(device)
+    print(f"{name}, {model} on {device}: {ms['median']:.1f} ms, {steps} steps", file=sys.stderr)
     versions = {"python": platform.python_version(), "torch": torch.__version__, **versions}
-    print(json.dumps({"data": data_name, "steps": STEPS, "versions": versions, "rows": rows}, indent=2))
+    line = {"name": name, "model": model, "device": device_name(device), "steps": steps, "range_test_ms": ms}
+    emit({**line, "data": data, "versions": versions})

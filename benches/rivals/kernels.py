@@ -1,10 +1,9 @@
-"""Matrix products and a convolution by PyTorch: cuBLAS and cuDNN on a GPU, in f32 without TF32. Prints JSON.
+"""Matrix products and a convolution by PyTorch: cuBLAS and cuDNN on a GPU, in f32 without TF32. Prints a line of JSON each.
 
 The workloads have the names that `rangefinder bench` gives them, each pass that of the kernel's stem. On a GPU many launches
 are timed between two events, so that the host's part is not counted, as rangefinder's timestamps do not count it.
 """
 
-import json
 import statistics
 import sys
 import time
@@ -74,10 +73,7 @@ def conv2d(batch, channels, side, out, device):
 
 
 def main():
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = True
-    rows = []
+    versions = {"torch": torch.__version__, "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
     for device in common.devices():
         matmuls = [shape for shape in MATMULS if device == "cuda" or max(shape) <= 1024]
         cases = [matmul(*shape, device) for shape in matmuls] + [conv2d(*shape, device) for shape in CONVS]
@@ -85,9 +81,8 @@ def main():
             for stem, f in passes.items():
                 us = microseconds(device, f)
                 print(f"{workload} {stem} on {device}: {us['median']:.1f} us", file=sys.stderr)
-                rows.append({"workload": workload, "stem": stem, "device": common.device_name(device), "us": us})
-    versions = {"torch": torch.__version__, "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
-    print(json.dumps({"versions": versions, "kernels": rows}, indent=2))
+                line = {"workload": workload, "stem": stem, "device": common.device_name(device), "us": us}
+                common.emit({**line, "versions": versions})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""torch-lr-finder (davidtvs/pytorch-lr-finder) as its README uses it: a DataLoader, range_test, reset. Prints JSON."""
+"""torch-lr-finder (davidtvs/pytorch-lr-finder) as its README uses it: a DataLoader, range_test, reset. Prints a
+line of JSON for each model and device."""
 
 import contextlib
 import io
@@ -12,28 +13,27 @@ from torch_lr_finder import LRFinder
 import common
 
 
-def sweep(model, loader, device):
+def sweep(model, loader, device, steps):
     optimizer = torch.optim.SGD(model.parameters(), lr=common.START, momentum=common.MOMENTUM)
     finder = LRFinder(model, optimizer, nn.CrossEntropyLoss(), device=device)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         # Never early: every rival makes all the steps.
-        finder.range_test(loader, end_lr=common.END, num_iter=common.STEPS, diverge_th=float("inf"))
+        finder.range_test(loader, end_lr=common.END, num_iter=steps, diverge_th=float("inf"))
     finder.reset()
     return finder.history["loss"]
 
 
 def main():
-    name, x, y = common.data()
-    loader = DataLoader(TensorDataset(x, y), batch_size=common.BATCH, shuffle=True)
-    rows = []
-    for device in common.devices():
-        for kind, build in common.MODELS.items():
-            torch.manual_seed(0)
-            model = build().to(device)
-            assert len(sweep(model, loader, device)) == common.STEPS
-            ms = common.measure(device, lambda: sweep(model, loader, device))
-            rows.append(common.row("torch-lr-finder", kind, device, ms))
-    common.report(rows, name, torch_lr_finder=version("torch-lr-finder"))
+    for device, kind in common.cases():
+        work = common.WORKLOADS[kind]
+        data, x, y = work.data()
+        loader = DataLoader(TensorDataset(x, y), batch_size=work.batch, shuffle=True)
+        steps = work.steps(device)
+        torch.manual_seed(0)
+        model = work.build().to(device)
+        assert len(sweep(model, loader, device, steps)) == steps
+        ms = common.measure(device, lambda: sweep(model, loader, device, steps))
+        common.row("torch-lr-finder", kind, device, ms, data, torch_lr_finder=version("torch-lr-finder"))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,42 @@
 #!/bin/sh
-# Rangefinder and its rivals on this machine, on the same data, one after the other: prints a table of ratios and
-# writes all of it to benches/results/<device>.md. Let nothing else run meanwhile.
+# Rangefinder and its rivals on this machine, on the same data, one after the other: prints tables of ratios and writes all of it
+# to benches/results/<device>.md. Let nothing else run meanwhile.
 #
-# Needs python3 with venv; the first time downloads PyTorch. RANGEFINDER_DATA names a directory with MNIST's four
-# gzipped IDX files; without it, ../shared/data/mnist is tried, and then the images are random. `run.sh --quick` is a
-# look with few steps and repeats, and writes no file.
+#     benches/rivals/run.sh [--quick] [--tune] [--burn] [STAGE...]
+#
+# Stages, by default all in turn; what one leaves in benches/rivals/work the next finds, also in another call:
+#     ours     kernels, steps, range tests; with --tune before and after measuring which kernels are the fastest
+#     pytorch  a plain loop, torch-lr-finder, kernels; on CUDA also torch.compile and a CUDA graph
+#     burn     with --burn, or where it has been built: that takes half an hour on two cores, once. On Mesa's CPU driver the rival
+#              runs for five minutes, two of them to tune its kernels, and makes fewer steps; on a GPU seconds to a minute
+#     table    the ratios
+# and one that is never run by itself:
+#     build    leaves binaries in benches/rivals/work/bin, for a machine without cargo to which the repository is copied
+#
+# --quick is a look with few steps and repeats, and writes no file. RANGEFINDER_DATA names a directory with MNIST's four gzipped
+# IDX files; without it, ../shared/data/mnist is tried, and then the images are random. PYTHON names a Python with PyTorch; without
+# it, python3 is asked whether it has it, and else a venv is made, for which PyTorch is downloaded once. RIVALS_LIMIT is the
+# longest time for one rival, in seconds: what it has measured by then is kept. RESULTS names another directory for the file.
 set -eu
 cd "$(dirname "$0")/../.."
 rivals=benches/rivals
 work=$rivals/work
-mkdir -p "$work" benches/results
+results=${RESULTS:-benches/results}
+mkdir -p "$work/bin" "$results"
 
-quick=
-if [ "${1:-}" = --quick ]; then
-    quick=--quick
-    export RIVALS_QUICK=1
+quick='' tune='' burn='' stages=''
+for word in "$@"; do
+    case $word in
+        --quick) quick=--quick; export RIVALS_QUICK=1 ;;
+        --tune) tune=--tune ;;
+        --burn) burn=yes ;;
+        ours | pytorch | burn | table | build) stages="$stages $word" ;;
+        *) echo "run.sh: $word is no stage (ours, pytorch, burn, table, build) and no option" >&2; exit 2 ;;
+    esac
+done
+if [ -z "$stages" ]; then
+    stages='ours pytorch burn table'
+    rm -f "$work"/*.json "$work"/*.jsonl "$work"/*.txt # of an earlier day, or another device
 fi
 
 # Mesa prints a line about it at every start without a desktop.
@@ -26,47 +48,128 @@ if [ -z "${RANGEFINDER_DATA:-}" ] && [ -f ../shared/data/mnist/train-images-idx3
 fi
 [ -z "${RANGEFINDER_DATA:-}" ] || export RANGEFINDER_DATA
 
-# The stamp comes last, so that a broken download is tried again.
-if [ ! -f $rivals/.venv/ready ]; then
-    python3 -m venv $rivals/.venv
-    $rivals/.venv/bin/pip install --quiet -r $rivals/requirements.txt
-    touch $rivals/.venv/ready
-fi
+burn_target=${CARGO_TARGET_DIR:-$rivals/burn/target}
 
-# benches/gpu.sh has measured without a tuning and wants the ratios.
-set --
-[ -z "${RIVALS_UNTUNED:-}" ] || set -- --tune --against "$RIVALS_UNTUNED"
-cargo bench --quiet --bench engine -- $quick "$@" --kernels --json "$PWD/$work/rangefinder.json" >"$work/rangefinder.txt"
-cat "$work/rangefinder.txt"
-for rival in plain_loop pytorch_lr_finder kernels; do
-    $rivals/.venv/bin/python "$rivals/$rival.py" >"$work/$rival.json"
-done
-$rivals/.venv/bin/python $rivals/table.py "$work/rangefinder.json" "$work/kernels.json" "$work/plain_loop.json" \
-    "$work/pytorch_lr_finder.json" >"$work/ratios.md"
+has() {
+    command -v "$1" >/dev/null
+}
 
-if [ -n "$quick" ]; then
-    cat "$work/ratios.md"
-    exit 0
-fi
+# A binary of `build`'s, unpacked.
+packed() {
+    [ -f "$work/bin/$1" ] || gzip -dc "$work/bin/$1.gz" >"$work/bin/$1"
+    chmod +x "$work/bin/$1"
+    echo "$work/bin/$1"
+}
 
-# "NVIDIA GeForce RTX 4090" -> "nvidia-geforce-rtx-4090"
-device=$(sed -n 's/^    "name": "\(.*\)",$/\1/p' "$work/rangefinder.json" | head -n 1)
-file=benches/results/$(printf '%s' "$device" | tr '[:upper:]' '[:lower:]' | tr -cs 'a-z0-9' '-' | sed 's/^-//; s/-$//').md
-{
-    echo "# $device"
-    echo
-    tool=$([ -z "${RIVALS_UNTUNED:-}" ] && echo rivals/run.sh || echo gpu.sh)
-    echo "Taken on $(date -u +%Y-%m-%d) at commit $(git rev-parse --short HEAD) with \`benches/$tool\`."
-    echo "$(uname -sm), $(getconf _NPROCESSORS_ONLN) cores, $(uptime | sed "s/.*load/load/") at the end."
-    [ -z "${RIVALS_UNTUNED:-}" ] || sed 's/^/    /' "$work/gpu.txt"
-    echo
-    cat "$work/ratios.md"
-    echo
-    echo '```text'
+engine() {
+    if has cargo; then
+        cargo bench --quiet --bench engine -- "$@"
+    else
+        "$(packed engine)" "$@"
+    fi
+}
+
+# Runs a rival, which prints lines of JSON; the others go on without one that fails.
+rival() {
+    name=$1
+    shift
+    if has timeout; then
+        set -- timeout "${RIVALS_LIMIT:-3600}" "$@"
+    fi
+    "$@" >"$work/$name.jsonl" || echo "$name ended early (exit status $?); what it has measured is kept" >&2
+}
+
+build() {
+    rm -f "$work"/bin/*
+    binary=$(cargo bench --bench engine --no-run --message-format=json | sed -n 's/.*"executable":"\([^"]*engine-[^"]*\)".*/\1/p')
+    strip -o "$work/bin/engine" "$binary"
+    gzip "$work/bin/engine"
+    [ -z "$burn" ] || cargo build --release --manifest-path $rivals/burn/Cargo.toml
+    if [ -x "$burn_target/release/rival-burn" ]; then
+        strip -o "$work/bin/rival-burn" "$burn_target/release/rival-burn"
+        gzip "$work/bin/rival-burn"
+    fi
+    git rev-parse --short HEAD >"$work/bin/commit"
+    ls -l "$work/bin"
+}
+
+ours() {
+    set -- $quick
+    if [ -n "$tune" ]; then
+        echo "by the table of device classes:"
+        engine "$@" --json "$PWD/$work/untuned.json" >"$work/untuned.txt"
+        cat "$work/untuned.txt"
+        echo
+        echo "tuned:"
+        set -- "$@" --tune --against "$PWD/$work/untuned.json"
+    fi
+    engine "$@" --kernels --json "$PWD/$work/rangefinder.json" >"$work/rangefinder.txt"
     cat "$work/rangefinder.txt"
-    echo '```'
-} >"$file"
-echo
-cat "$work/ratios.md"
-echo
-echo "written to $file"
+}
+
+find_python() {
+    [ -z "${PYTHON:-}" ] || return 0
+    if python3 -c 'import numpy, torch' 2>/dev/null; then
+        PYTHON=python3
+        return
+    fi
+    # The stamp comes last, so that a broken download is tried again.
+    if [ ! -f $rivals/.venv/ready ]; then
+        python3 -m venv $rivals/.venv
+        $rivals/.venv/bin/pip install --quiet -r $rivals/requirements.txt
+        touch $rivals/.venv/ready
+    fi
+    PYTHON=$rivals/.venv/bin/python
+}
+
+# What takes the longest to get ready comes last.
+pytorch() {
+    find_python
+    rival eager "$PYTHON" $rivals/plain_loop.py eager
+    rival pytorch_lr_finder "$PYTHON" $rivals/pytorch_lr_finder.py
+    rival kernels "$PYTHON" $rivals/kernels.py
+    rival captured "$PYTHON" $rivals/plain_loop.py captured
+    rival compiled "$PYTHON" $rivals/plain_loop.py compiled
+}
+
+burn() {
+    if [ -n "$burn" ] && has cargo; then
+        cargo build --release --manifest-path $rivals/burn/Cargo.toml
+    fi
+    if [ -x "$burn_target/release/rival-burn" ]; then
+        rival burn "$burn_target/release/rival-burn"
+    elif [ -f "$work/bin/rival-burn.gz" ]; then
+        rival burn "$(packed rival-burn)"
+    else
+        echo "burn left out: it has not been built (run.sh --burn)" >&2
+    fi
+}
+
+table() {
+    "${PYTHON:-python3}" $rivals/table.py "$work" >"$work/ratios.md"
+    cat "$work/ratios.md"
+    [ -z "$quick" ] || return 0
+    # "NVIDIA GeForce RTX 4090" -> "nvidia-geforce-rtx-4090"
+    device=$(sed -n 's/^    "name": "\(.*\)",$/\1/p' "$work/rangefinder.json" | head -n 1)
+    file=$results/$(printf '%s' "$device" | tr '[:upper:]' '[:lower:]' | tr -cs 'a-z0-9' '-' | sed 's/^-//; s/-$//').md
+    commit=$(git rev-parse --short HEAD 2>/dev/null || cat "$work/bin/commit" || echo unknown)
+    {
+        echo "# $device"
+        echo
+        echo "Taken on $(date -u +%Y-%m-%d) at commit $commit with \`benches/${RIVALS_TOOL:-rivals/run.sh}\`."
+        echo "$(uname -sm), $(getconf _NPROCESSORS_ONLN) cores, $(uptime | sed "s/.*load/load/") at the end."
+        [ -z "${RIVALS_TOOL:-}" ] || sed 's/^/    /' "$work/gpu.csv"
+        echo
+        cat "$work/ratios.md"
+        echo
+        echo '```text'
+        cat "$work/rangefinder.txt"
+        echo '```'
+    } >"$file"
+    echo
+    echo "written to $file"
+}
+
+for stage in $stages; do
+    "$stage"
+done

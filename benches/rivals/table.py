@@ -1,12 +1,17 @@
-"""Puts Rangefinder's results and those of its rivals (JSON files) into one table of ratios, as Markdown."""
+"""Puts what `run.sh` left in a folder (rangefinder's results, a file of lines of JSON from each rival) into tables of ratios, as
+Markdown: `table.py FOLDER`."""
 
 import json
 import sys
 from pathlib import Path
 
+# Who trains, in the order of the table's rows.
+TRAINERS = ["eager", "compiled", "captured", "pytorch_lr_finder", "burn"]
 
-def load(path):
-    return json.loads(Path(path).read_text())
+
+def lines(path):
+    """The objects in a file of lines of JSON; none if there is no file."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def line(cells):
@@ -17,35 +22,32 @@ def entry(name, device, ms, steps, ours):
     step = ms["median"] / steps
     ratio = step / ours
     spread = f"{ms['min']:.1f}..{ms['max']:.1f}"
-    return line([name, device, f"{ms['median']:.1f}", spread, f"{step:.3f}", f"{ratio:.2f}"])
+    return line([name, device, str(steps), f"{ms['median']:.1f}", spread, f"{step:.3f}", f"{ratio:.2f}"])
 
 
 def table(ours, rivals, model):
-    mine = next((r for r in ours["range_tests"] if r["model"] == model), None)
-    if mine is None:
-        return []
-    wall = mine["wall_ms"]
-    ours_step = wall["median"] / mine["ran"]  # by the step: a sweep may end before its last rate
-    batch = next((s["batch"] for s in ours["steps"] if s["model"] == model), 64)
+    mine = next(r for r in ours["range_tests"] if r["model"] == model)
+    wall, ran = mine["wall_ms"], mine["ran"]  # a sweep may end before its last rate: all goes by the step
+    ours_step = wall["median"] / ran
+    batch = next((s["batch"] for s in ours["steps"] if s["model"] == model), "?")
     device = f"{ours['device']['name']} ({ours['device']['kind']}, {ours['device']['backend']})"
-    lines = [
-        f"Range test of the {model}: {mine['steps']} steps, batch {batch}, SGD with momentum 0.9.",
+    rows = [
+        f"Range test of the {model}, batch {batch}, SGD with momentum 0.9.",
         "",
-        line(["what", "on", "ms", "min..max", "ms/step", "times ours, by the step"]),
-        line(["---", "---", "---:", "---:", "---:", "---:"]),
-        entry("**rangefinder**, whole range test", device, wall, mine["ran"], ours_step),
-        entry("rangefinder, the sweep alone", device, mine["sweep_ms"], mine["ran"], ours_step),
+        line(["what", "on", "steps", "ms", "min..max", "ms/step", "times ours, by the step"]),
+        line(["---", "---", "---:", "---:", "---:", "---:", "---:"]),
+        entry("**rangefinder**, whole range test", device, wall, ran, ours_step),
+        entry("rangefinder, the sweep alone", device, mine["sweep_ms"], ran, ours_step),
     ]
-    for rival in rivals:
-        rows = [r for r in rival["rows"] if r["model"] == model]
-        lines += [entry(r["name"], r["device"], r["range_test_ms"], rival["steps"], ours_step) for r in rows]
-    return lines + [""]
+    theirs = [r for r in rivals if r["model"] == model]
+    rows += [entry(r["name"], r["device"], r["range_test_ms"], r["steps"], ours_step) for r in theirs]
+    return rows + [""]
 
 
 def kernels(ours, theirs):
     """One row a pass: ours, and each device that PyTorch ran it on."""
-    rows = {(r["workload"], r["stem"], r["device"]): r["us"]["median"] for r in theirs["kernels"]}
-    devices = list(dict.fromkeys(r["device"] for r in theirs["kernels"]))
+    rows = {(r["workload"], r["stem"], r["device"]): r["us"]["median"] for r in theirs}
+    devices = list(dict.fromkeys(r["device"] for r in theirs))
     lines = [
         "Kernels: microseconds, and how many times PyTorch's ours are (on a GPU cuBLAS and cuDNN; f32, no TF32).",
         "",
@@ -73,20 +75,36 @@ def replicas(ours):
     return [f"64 replicas of the digits MLP: {many:.3f} ms a step, {many / one:.1f} times one's {one:.3f} ms.", ""]
 
 
+def first_steps(rivals):
+    """How long whoever tunes or compiles at the first steps takes for them."""
+    first = {r["model"]: f"{r['first_ms'] / 1e3:.0f} s ({r['model']})" for r in rivals if "first_ms" in r}
+    return [f"burn's first 10 steps, in which it tunes its kernels: {', '.join(first.values())}.", ""] if first else []
+
+
 # Longest first: a kernel's family follows its stem.
 STEMS = ["linear_dw", "linear_dx", "linear", "conv2d_dw", "conv2d_dx", "conv2d"]
 
 
 def main():
-    ours, theirs, *rivals = [load(path) for path in sys.argv[1:]]
+    folder = Path(sys.argv[1])
+    ours = json.loads((folder / "rangefinder.json").read_text())
+    theirs = lines(folder / "kernels.jsonl")
+    rivals = [row for name in TRAINERS for row in lines(folder / f"{name}.jsonl")]
     versions = {"rangefinder": ours["version"], "driver": ours["device"]["driver"]}
-    for rival in rivals:
-        versions |= rival["versions"]
+    for row in rivals + theirs:
+        versions |= row["versions"]
     for model in [row["model"] for row in ours["range_tests"]]:
         print("\n".join(table(ours, rivals, model)))
-    print("\n".join(kernels(ours, theirs) + replicas(ours)))
-    print("Data: rangefinder " + ours["data"] + "; rivals " + ", ".join(sorted({r["data"] for r in rivals})) + ".")
+    print("\n".join(first_steps(rivals) + kernels(ours, theirs) + replicas(ours)))
+    trained = {}
+    for row in rivals:
+        trained.setdefault(row["data"], {})[row["model"]] = None
+    data = [f"{name} ({', '.join(models)})" for name, models in trained.items()]
+    print(f"Data: rangefinder {ours['data']}; rivals {', '.join(data)}.")
     print("Versions: " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".")
+    left_out = [name for name in [*TRAINERS, "kernels"] if not lines(folder / f"{name}.jsonl")]
+    if left_out:
+        print("\nNot run here, or nothing measured: " + ", ".join(left_out) + ".")
 
 
 if __name__ == "__main__":

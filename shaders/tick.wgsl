@@ -60,7 +60,7 @@ fn median5(a: f32, b: f32, c: f32, d: f32, e: f32) -> f32 {
     return max(min(low, high), min(max(low, high), e));
 }
 
-// Did the loss at step t, already in history, end the run? Updates what the rules remember.
+// Does the loss at step t end the run? Updates what the rules remember.
 fn diverged(s: ptr<function, State>, t: u32, loss: f32, smoothed: f32) -> bool {
     // fastai's rule: the smoothed loss against its own best. Only for losses above zero.
     (*s).best = select(min((*s).best, smoothed), smoothed, t == 0u);
@@ -87,6 +87,53 @@ fn diverged(s: ptr<function, State>, t: u32, loss: f32, smoothed: f32) -> bool {
     (*s).lowest = min((*s).lowest, m);
     let scale = max((*s).first - (*s).lowest, 8.0 * (*s).noise);
     return (*s).stop_rule == 2u && t >= 10u && m > (*s).lowest + (*s).stop_factor * scale;
+}
+
+// Files what step t measured, and goes on to the next or stops.
+fn end_step(s: ptr<function, State>, at: u32, sums: vec4<f32>, norm: f32) {
+    let t = (*s).step;
+    let loss = sums.x / sums.z;
+    let hyper = schedule[at];
+    (*s).ewa = (*s).beta * (*s).ewa + (1.0 - (*s).beta) * loss;
+    let smoothed = (*s).ewa * hyper.ewa_correction;
+    let has_norm = dims.has_norm == 1u && dims.norm_lag == 0u;
+
+    // A late norm is that of an update already made, unless the model has been put back since.
+    let kept = t > 0u && !((*s).period > 0u && t % (*s).period == 0u);
+    let known = has_norm || (dims.norm_lag == 1u && kept);
+    if sums.w > 0.0 || not_finite(loss) > 0.0 {
+        (*s).stop_reason = 1u;
+    } else if known && not_finite(norm) > 0.0 {
+        (*s).stop_reason = 2u;
+    } else if diverged(s, t, loss, smoothed) {
+        (*s).stop_reason = 3u;
+    }
+    let stops = (*s).stop_reason != 0u;
+    history[at] = Record(
+        hyper.lr, loss, smoothed, select(-1.0, sums.y / sums.z, dims.has_accuracy == 1u),
+        select(-1.0, norm, has_norm), hyper.momentum, select(1u, 3u, stops), u32(sums.z)
+    );
+    if stops {
+        (*s).running = 0u;
+        (*s).stop_step = t;
+        return;
+    }
+
+    (*s).lr = hyper.lr;
+    (*s).momentum = hyper.momentum;
+    (*s).weight_decay = hyper.weight_decay;
+    (*s).correction1 = hyper.correction1;
+    (*s).correction2 = hyper.correction2;
+    (*s).clip = 1.0;
+    if (*s).max_norm > 0.0 && has_norm {
+        (*s).clip = min(1.0, (*s).max_norm / (norm + 1e-6));
+    }
+    (*s).step = t + 1u;
+    (*s).batch += 1u;
+    (*s).rng_step += 1u;
+    if (*s).period > 0u && (*s).step % (*s).period == 0u {
+        (*s).rng_step -= (*s).period * dims.batches; // the next probe draws what this one drew
+    }
 }
 
 @compute @workgroup_size(64)
@@ -134,52 +181,8 @@ fn tick(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
         history[at].smoothed = sums.w;
         s.batch += 1u;
         s.rng_step += 1u;
-        states[r] = s;
-        return;
+    } else {
+        end_step(&s, at, sums, norm);
     }
-
-    let loss = sums.x / sums.z;
-    let hyper = schedule[at];
-    s.ewa = s.beta * s.ewa + (1.0 - s.beta) * loss;
-    let smoothed = s.ewa * hyper.ewa_correction;
-    let has_norm = dims.has_norm == 1u && dims.norm_lag == 0u;
-    history[at] = Record(
-        hyper.lr, loss, smoothed, select(-1.0, sums.y / sums.z, dims.has_accuracy == 1u),
-        select(-1.0, norm, has_norm), hyper.momentum, 1u, u32(sums.z)
-    );
-
-    // A late norm is that of an update already made, unless the model has been put back since.
-    let kept = t > 0u && !(s.period > 0u && t % s.period == 0u);
-    let known = has_norm || (dims.norm_lag == 1u && kept);
-    if sums.w > 0.0 || not_finite(loss) > 0.0 {
-        s.stop_reason = 1u;
-    } else if known && not_finite(norm) > 0.0 {
-        s.stop_reason = 2u;
-    } else if diverged(&s, t, loss, smoothed) {
-        s.stop_reason = 3u;
-    }
-    if s.stop_reason != 0u {
-        s.running = 0u;
-        s.stop_step = t;
-        history[at].flags = 3u;
-        states[r] = s;
-        return;
-    }
-
-    s.lr = hyper.lr;
-    s.momentum = hyper.momentum;
-    s.weight_decay = hyper.weight_decay;
-    s.correction1 = hyper.correction1;
-    s.correction2 = hyper.correction2;
-    s.clip = 1.0;
-    if s.max_norm > 0.0 && has_norm {
-        s.clip = min(1.0, s.max_norm / (norm + 1e-6));
-    }
-    s.step = t + 1u;
-    s.batch += 1u;
-    s.rng_step += 1u;
-    if s.period > 0u && s.step % s.period == 0u {
-        s.rng_step -= s.period * dims.batches; // the next probe draws what this one drew
-    }
-    states[r] = s;
+    states[r] = s; // the one store of all its words: a CPU driver takes milliseconds to compile each
 }

@@ -209,10 +209,10 @@ mod tests {
     }
 
     /// The optional capabilities that a kernel is allowed.
-    fn allowed(file: &str) -> Capabilities {
+    fn allowed(file: &str, loads: Loads) -> Capabilities {
         let lanes =
             ["_broadcast", "_quad", "_stem", "_pointwise"].iter().any(|family| file.ends_with(family));
-        if lanes { Capabilities::SUBGROUP } else { Capabilities::empty() }
+        if lanes || loads == Loads::Texture { Capabilities::SUBGROUP } else { Capabilities::empty() }
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
         for (file, _) in FILES {
             for loads in BOTH {
                 let module = parse(file, loads);
-                validate(&module, allowed(file)).unwrap_or_else(|e| panic!("{file} {loads:?}: {e}"));
+                validate(&module, allowed(file, loads)).unwrap_or_else(|e| panic!("{file} {loads:?}: {e}"));
             }
         }
     }
@@ -288,7 +288,7 @@ mod tests {
     /// The bindings that an entry point uses, by reflection: number, name, access.
     fn reflect(entry: &Entry, loads: Loads) -> Vec<(u32, String, Access)> {
         let module = parse(entry.file, loads);
-        let info = validate(&module, allowed(entry.file)).unwrap();
+        let info = validate(&module, allowed(entry.file, loads)).unwrap();
         let index = module.entry_points.iter().position(|e| e.name == entry.name);
         let index = index.unwrap_or_else(|| panic!("{}: no entry point {}", entry.file, entry.name));
         let [x, y, z] = module.entry_points[index].workgroup_size;

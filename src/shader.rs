@@ -6,7 +6,7 @@
 pub(crate) enum Loads {
     /// From storage buffers.
     Buffer,
-    /// From textures that mirror the buffers.
+    /// From textures that mirror the buffers: on devices whose subgroups have 8 lanes, which a kernel may then use.
     Texture,
 }
 
@@ -26,7 +26,7 @@ macro_rules! files {
 }
 
 const SHARED: &[(&str, &str)] = files!("shared/":
-    "activation", "at_buffer", "at_texture", "broadcast", "carried_buffer", "carried_texture", "conv2d_dims", "finite", "flat", "linear_dims", "linear_operands", "load_buffer", "load_texture", "optimizer", "pick", "pool_dims", "quad", "quads", "random", "reduce",
+    "activation", "at_buffer", "at_texture", "broadcast", "carried_buffer", "carried_texture", "conv2d_dims", "finite", "flat", "linear_dims", "linear_operands", "load_buffer", "load_texture", "optimizer", "pick", "pool_dims", "quad", "quads", "random", "reduce_buffer", "reduce_texture",
     "slots_buffer", "slots_texture", "source", "source4", "state", "tile", "tile4", "tile32", "tile64", "watched_buffer", "watched_texture", "winners");
 
 /// Every op's file.

@@ -256,11 +256,11 @@ impl Emit {
 
     fn dispatch(&self, call: &Call, places: &[(usize, usize)]) -> Dispatch {
         let entry = call.kernel.entry();
-        let mirrored = self.profile() == Profile::Mirrored && entry.has_choice();
+        let mirrored = self.profile() == Profile::Mirrored;
         let loads = if mirrored { Loads::Texture } else { Loads::Buffer };
         let views: Vec<View> = call.operands.iter().map(|&o| self.view(o, places)).collect();
         let mut dims = call.dims.clone();
-        if mirrored {
+        if mirrored && entry.has_choice() {
             // A buffer's binding starts at the tensor; a mirror has no offset.
             call.bases.iter().for_each(|b| dims[b.word] = (views[b.operand].offset / b.unit) as u32);
         }

@@ -166,10 +166,10 @@ one step: 15 dispatches
      state=state order=order labels=targets z=acts0[9216+160] dz=acts1[1536+160] rows=acts1[1728+32]
   6  linear_dw                   2x1x4   30.72 k   23.17 k  linear 7: 96 -> 10, 4 slices
      state=state order=order x=acts1[0+1536] dy=acts1[1536+160] dw=grads[0+3840] dbias=grads[3840+256]
-  7  linear_dx                   2x1x1   30.72 k   16.77 k  linear 7: 96 -> 10
-     x=acts1[0+1536] w=params[256+960] dy=acts1[1536+160] dx=acts0[9216+1536]
-  8  dropout_dx                 24x1x1    1.54 k   18.43 k  dropout 5: 6x4x4 -> 6x4x4
-     state=state x=acts0[6144+1536] dy=acts0[9216+1536] dx=acts1[0+1536]
+  7  linear_dx                   2x1x1   30.72 k   10.62 k  linear 7: 96 -> 10
+     x=acts1[1536+160] w=params[256+960] dy=acts1[1536+160] dx=acts0[9216+1536]
+  8  dropout_dx                 24x1x1    1.54 k   12.29 k  dropout 5: 6x4x4 -> 6x4x4
+     state=state x=acts0[9216+1536] dy=acts0[9216+1536] dx=acts1[0+1536]
   9  max_pool_dx_disjoint         1x24x1    6.14 k   43.01 k  max_pool 4: 6x8x8 -> 6x4x4, through relu
      x=acts0[6144+1536] dy=acts1[0+1536] argmax=acts0[7680+1536] dx=acts2[0+6144]
  10  batch_norm_dx               6x1x1   61.44 k   74.31 k  batch_norm 2: 6x8x8 -> 6x8x8
@@ -198,7 +198,7 @@ one batch of an evaluation: 6 dispatches
   5  tick                        1x1x1       32       384   mean loss, stop test, history
      states=state rows=acts0[192+32] norms=norms schedule=schedule history=history
 
-465.73 kFLOP and 413.94 kB a step; 1042 parameters
+465.73 kFLOP and 401.65 kB a step; 1042 parameters
 memory: params 5.12 kB, moments 10.24 kB, buffers 256 B, grads 20.99 kB, norms 256 B, blocks 512 B, acts0 43.01 kB, acts1 24.83 kB, acts2 24.58 kB, acts3 24.58 kB = 154.37 kB
 ";
 
@@ -222,8 +222,8 @@ one step: 18 dispatches
      state=state order=order labels=targets z=acts1[49152+544] dz=acts0[24960+544] rows=acts0[25536+160]
   7  linear_dw                  1x1x24    7.68 k   22.14 k  linear 10: 8 -> 10, 8 slices
      state=state order=order x=acts0[24576+384] dy=acts0[24960+544] dw=grads[0+3072] dbias=grads[3072+1536]
-  8  linear_dx                   1x1x3    7.68 k   19.90 k  linear 10: 8 -> 10
-     x=acts0[24576+384] w=params[1600+3664] dy=acts0[24960+544] dx=acts1[49152+384]
+  8  linear_dx                   1x1x3    7.68 k   18.37 k  linear 10: 8 -> 10
+     x=acts0[24960+544] w=params[1600+3664] dy=acts0[24960+544] dx=acts1[49152+384]
   9  avg_pool_dx               1x128x3   24.58 k  198.14 k  avg_pool 8: 8x8x8 -> 8x1x1, through relu
      x=acts1[24576+24576] dy=acts1[49152+384] dx=acts0[25728+24576]
  10  add_dx                    128x1x3   24.58 k  294.91 k  add 6: 8x8x8 -> 8x8x8, through relu

@@ -49,7 +49,11 @@ pub(super) fn backward(cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> R
             kernel: Kernel::AddDx,
             act: grad.act_code(),
             dims: dims(cx, layer, Value::Tensor(io.dy), grad.accumulate).words(),
-            operands: vec![(*input).into(), Operand::Tensor(io.dy), Operand::Tensor(grad.tensor)],
+            operands: vec![
+                grad.slope_at(*input, io.dy),
+                Operand::Tensor(io.dy),
+                Operand::Tensor(grad.tensor),
+            ],
             bases: vec![],
             groups: flat_groups("add", count, cx.replicas)?,
             note: grad.note(layer.label),

@@ -87,7 +87,11 @@ impl AvgPool {
             kernel: Kernel::AvgPoolDx,
             act: grad.act_code(),
             dims: dims.words(),
-            operands: vec![layer.inputs[0].into(), Operand::Tensor(io.dy), Operand::Tensor(grad.tensor)],
+            operands: vec![
+                grad.slope_at(layer.inputs[0], io.dy),
+                Operand::Tensor(io.dy),
+                Operand::Tensor(grad.tensor),
+            ],
             bases: vec![base(offset_of!(PoolDims, x0), 0), base(offset_of!(PoolDims, dy0), 1)],
             groups,
             note: grad.note(layer.label),

@@ -297,7 +297,7 @@ impl Conv2d {
             act: grad.act_code(),
             dims: dims.words(),
             operands: vec![
-                layer.inputs[0].into(),
+                grad.slope_at(layer.inputs[0], dy),
                 weights(kernel, layer)[0],
                 Operand::Tensor(dy),
                 Operand::Tensor(grad.tensor),

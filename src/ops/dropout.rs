@@ -58,7 +58,7 @@ impl Dropout {
             dims: self.dims(cx, layer, Value::Tensor(io.dy), grad.accumulate).words(),
             operands: vec![
                 Operand::State,
-                layer.inputs[0].into(),
+                grad.slope_at(layer.inputs[0], io.dy),
                 Operand::Tensor(io.dy),
                 Operand::Tensor(grad.tensor),
             ],

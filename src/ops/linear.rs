@@ -158,7 +158,7 @@ impl Linear {
             act: grad.act_code(),
             dims: dims.words(),
             operands: vec![
-                layer.inputs[0].into(),
+                grad.slope_at(layer.inputs[0], io.dy),
                 weights(kernel, layer)[0],
                 Operand::Tensor(io.dy),
                 Operand::Tensor(grad.tensor),

@@ -103,7 +103,12 @@ impl MaxPool {
             kernel,
             act: grad.act_code(),
             dims: dims.words(),
-            operands: vec![x, Operand::Tensor(io.dy), Operand::Tensor(saved), Operand::Tensor(grad.tensor)],
+            operands: vec![
+                grad.slope_at(x, io.dy),
+                Operand::Tensor(io.dy),
+                Operand::Tensor(saved),
+                Operand::Tensor(grad.tensor),
+            ],
             bases: [
                 (offset_of!(PoolDims, x0), 0),
                 (offset_of!(PoolDims, dy0), 1),

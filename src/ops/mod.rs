@@ -172,6 +172,11 @@ impl Grad {
         self.act.map_or(0, Activation::code)
     }
 
+    /// Where the slope is taken: at `x`, the value whose gradient this is. Where there is none `dy` stands in: bound, never read.
+    pub fn slope_at(&self, x: impl Into<Operand>, dy: TensorId) -> Operand {
+        self.act.map_or(Operand::Tensor(dy), |_| x.into())
+    }
+
     pub fn note(&self, label: &str) -> String {
         match self.act {
             Some(act) => format!("{label}, through {}", act.name()),

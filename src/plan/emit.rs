@@ -264,7 +264,11 @@ impl Emit {
             // A buffer's binding starts at the tensor; a mirror has no offset.
             call.bases.iter().for_each(|b| dims[b.word] = (views[b.operand].offset / b.unit) as u32);
         }
-        let words: usize = call.operands.iter().zip(&views).map(|(&o, v)| self.traffic(o, v)).sum();
+        // What stands in for something else is bound twice and read once.
+        let bound: Vec<_> =
+            call.operands.iter().zip(entry.bindings.iter().map(|b| b.2 == Access::Write)).collect();
+        let once = bound.iter().zip(&views).enumerate().filter(|(i, (b, _))| !bound[..*i].contains(b));
+        let words: usize = once.map(|(_, (&(&o, _), v))| self.traffic(o, v)).sum();
         Dispatch {
             kernel: call.kernel,
             act: call.act,

@@ -26,16 +26,6 @@ fn activation(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_i
     y[wid.z * dims.rx + e] = apply(x[wid.z * dims.rx + e]);
 }
 
-// d apply(z) / dz at z.
-fn slope(z: f32) -> f32 {
-    let s = 1.0 / (1.0 + exp(-z));
-    switch ACT {
-        case 4u: { return 0.5 * (1.0 + erf(z * 0.7071067811865476)) + z * 0.3989422804014327 * exp(-0.5 * z * z); }
-        case 5u: { return s + z * s * (1.0 - s); }
-        default: { return slope_at(apply(z)); }
-    }
-}
-
 @compute @workgroup_size(64)
 fn activation_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
     let e = flat(wid, lid);
@@ -43,7 +33,7 @@ fn activation_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocatio
         return;
     }
     let at = wid.z * dims.rx + e;
-    var v = dy[at] * slope(x[at]);
+    var v = dy[at] * slope_of(ACT & 15u, x[at]);
     if dims.accumulate == 1u {
         v += dx[at];
     }

@@ -114,10 +114,20 @@ kernels! {
     Add "add" "add" [1 "a" Read, 2 "b" Read, 3 "y" Write]
     AddDx "add_dx" "add" [4 "x" Read, 5 "dy" Read, 6 "dx" Write]
     BatchNorm "batch_norm" "batch_norm" [
-        1 "state" Uniform, 3 "x" Load, 2 "gamma" Read, 8 "beta" Read, 6 "y" Write, 9 "saved" Write, 10 "running" Write]
-    BatchNormEval "batch_norm_eval" "batch_norm" [3 "x" Load, 2 "gamma" Read, 8 "beta" Read, 6 "y" Write, 11 "stats" Read]
+        1 "state" Uniform, 3 "x" Load, 2 "gamma" Read, 8 "beta" Read, 6 "y" Write, 9 "saved" Write, 10 "running" Write,
+        15 "residual" Load]
+    BatchNormEval "batch_norm_eval" "batch_norm" [
+        3 "x" Load, 2 "gamma" Read, 8 "beta" Read, 6 "y" Write, 11 "stats" Read, 15 "residual" Load]
     BatchNormDx "batch_norm_dx" "batch_norm" [
-        3 "x" Load, 2 "gamma" Read, 11 "stats" Read, 7 "dy" Load, 12 "dx" Write, 13 "dgamma" Write, 14 "dbeta" Write]
+        3 "x" Load, 2 "gamma" Read, 8 "beta" Read, 11 "stats" Read, 7 "dy" Load, 12 "dx" Write, 13 "dgamma" Write,
+        14 "dbeta" Write]
+    BatchNormPool "batch_norm_pool" "batch_norm" [
+        1 "state" Uniform, 3 "x" Load, 2 "gamma" Read, 8 "beta" Read, 6 "y" Write, 9 "saved" Write, 10 "running" Write]
+    BatchNormPoolEval "batch_norm_pool_eval" "batch_norm" [
+        3 "x" Load, 2 "gamma" Read, 8 "beta" Read, 6 "y" Write, 11 "stats" Read]
+    BatchNormPoolDx "batch_norm_pool_dx" "batch_norm" [
+        3 "x" Load, 2 "gamma" Read, 8 "beta" Read, 11 "stats" Read, 7 "dy" Load, 12 "dx" Write, 13 "dgamma" Write,
+        14 "dbeta" Write]
     Dropout "dropout" "dropout" [1 "state" Uniform, 2 "x" Read, 3 "y" Write]
     DropoutDx "dropout_dx" "dropout" [1 "state" Uniform, 2 "x" Read, 4 "dy" Read, 5 "dx" Write]
     Gather "gather" "gather" [1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "y" Write]

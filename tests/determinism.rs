@@ -94,7 +94,9 @@ impl Setup {
     /// The layers and kernels that [`everything`] has not, two micro-batches a step.
     fn the_rest() -> Self {
         let features = Sequential::image(2, 8, 8).avg_pool(2).conv2d(4, 3).activation(Activation::Gelu);
-        let features = features.residual(|f| f.conv2d(4, 3).activation(Activation::Tanh)).avg_pool(2);
+        let features = features.residual(|f| f.conv2d(4, 3).activation(Activation::Tanh));
+        let features =
+            features.residual(|f| f.conv2d(4, 3).batch_norm().activation(Activation::Silu)).avg_pool(2);
         Self {
             model: features.flatten().linear(64).build().unwrap(),
             loss: Loss::MeanSquaredError,

@@ -150,56 +150,50 @@ memory: params 16.38 kB, moments 16.38 kB, buffers 0 B, grads 16.38 kB, norms 16
 
 const CNN: &str = "
 1x8x8 -> 10, cross_entropy, Adam, batch 16
-one step: 15 dispatches
+one step: 13 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  conv2d                     16x1x1  110.59 k   24.82 k  conv2d 1: 1x8x8 -> 6x8x8
      state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144]
-  1  batch_norm                  6x1x1   49.15 k   49.30 k  batch_norm 2: 6x8x8 -> 6x8x8 + relu
-     state=state x=acts0[0+6144] gamma=params[128+6] beta=params[192+6] y=acts1[0+6144] saved=acts1[6144+12] running=buffers[0+12]
-  2  max_pool                   1x24x1    6.14 k   36.86 k  max_pool 4: 6x8x8 -> 6x4x4
-     x=acts1[0+6144] y=acts0[6144+1536] arg=acts0[7680+1536]
-  3  dropout                    24x1x1    1.54 k   12.29 k  dropout 5: 6x4x4 -> 6x4x4
-     state=state x=acts0[6144+1536] y=acts1[0+1536]
-  4  linear                      1x1x1   30.72 k   10.66 k  linear 7: 96 -> 10
-     state=state order=order x=acts1[0+1536] w=params[256+960] bias=params[1216+10] y=acts0[9216+160]
-  5  cross_entropy               1x1x1      800     1.41 k  loss and its gradient, 10 classes
-     state=state order=order labels=targets z=acts0[9216+160] dz=acts1[1536+160] rows=acts1[1728+32]
-  6  linear_dw                   2x1x4   30.72 k   23.17 k  linear 7: 96 -> 10, 4 slices
-     state=state order=order x=acts1[0+1536] dy=acts1[1536+160] dw=grads[0+3840] dbias=grads[3840+256]
-  7  linear_dx                   2x1x1   30.72 k   10.62 k  linear 7: 96 -> 10
-     x=acts1[1536+160] w=params[256+960] dy=acts1[1536+160] dx=acts0[9216+1536]
-  8  dropout_dx                 24x1x1    1.54 k   12.29 k  dropout 5: 6x4x4 -> 6x4x4
-     state=state x=acts0[9216+1536] dy=acts0[9216+1536] dx=acts1[0+1536]
-  9  max_pool_dx_disjoint         1x24x1    6.14 k   43.01 k  max_pool 4: 6x8x8 -> 6x4x4, through relu
-     x=acts0[6144+1536] dy=acts1[0+1536] argmax=acts0[7680+1536] dx=acts2[0+6144]
- 10  batch_norm_dx               6x1x1   61.44 k   74.31 k  batch_norm 2: 6x8x8 -> 6x8x8
-     x=acts0[0+6144] gamma=params[128+6] stats=acts1[6144+12] dy=acts2[0+6144] dx=acts3[0+6144] dgamma=grads[4096+64] dbeta=grads[4160+64]
- 11  conv2d_dw                   1x1x8  110.59 k   28.67 k  conv2d 1: 1x8x8 -> 6x8x8, 8 slices
-     state=state order=order x=inputs dy=acts3[0+6144] dw=grads[4224+512] dbias=grads[4736+512]
- 12  grad_norm                   2x1x1    2.56 k   21.57 k  norm of the gradient
+  1  batch_norm_pool             6x1x1   49.15 k   30.86 k  batch_norm 2: 6x8x8 -> 6x8x8 + relu + max_pool
+     state=state x=acts0[0+6144] gamma=params[128+6] beta=params[192+6] y=acts1[0+1536] saved=acts1[1536+12] running=buffers[0+12]
+  2  dropout                    24x1x1    1.54 k   12.29 k  dropout 5: 6x4x4 -> 6x4x4
+     state=state x=acts1[0+1536] y=acts0[6144+1536]
+  3  linear                      1x1x1   30.72 k   10.66 k  linear 7: 96 -> 10
+     state=state order=order x=acts0[6144+1536] w=params[256+960] bias=params[1216+10] y=acts1[0+160]
+  4  cross_entropy               1x1x1      800     1.41 k  loss and its gradient, 10 classes
+     state=state order=order labels=targets z=acts1[0+160] dz=acts0[7680+160] rows=acts0[7872+32]
+  5  linear_dw                   2x1x4   30.72 k   23.17 k  linear 7: 96 -> 10, 4 slices
+     state=state order=order x=acts0[6144+1536] dy=acts0[7680+160] dw=grads[0+3840] dbias=grads[3840+256]
+  6  linear_dx                   2x1x1   30.72 k   10.62 k  linear 7: 96 -> 10
+     x=acts0[7680+160] w=params[256+960] dy=acts0[7680+160] dx=acts1[0+1536]
+  7  dropout_dx                 24x1x1    1.54 k   12.29 k  dropout 5: 6x4x4 -> 6x4x4
+     state=state x=acts1[0+1536] dy=acts1[0+1536] dx=acts0[6144+1536]
+  8  batch_norm_pool_dx          6x1x1   61.44 k   55.90 k  batch_norm 2: 6x8x8 -> 6x8x8, behind relu + max_pool
+     x=acts0[0+6144] gamma=params[128+6] beta=params[192+6] stats=acts1[1536+12] dy=acts0[6144+1536] dx=acts2[0+6144] dgamma=grads[4096+64] dbeta=grads[4160+64]
+  9  conv2d_dw                   1x1x8  110.59 k   28.67 k  conv2d 1: 1x8x8 -> 6x8x8, 8 slices
+     state=state order=order x=inputs dy=acts2[0+6144] dw=grads[4224+512] dbias=grads[4736+512]
+ 10  grad_norm                   2x1x1    2.56 k   21.57 k  norm of the gradient
      blocks=blocks grads=grads[0+5248] norms=norms
- 13  tick                        1x1x1       36       384   mean loss, stop test, history
-     states=state rows=acts1[1728+32] norms=norms schedule=schedule history=history
- 14  adam                        2x1x1   23.04 k   52.29 k  Adam
+ 11  tick                        1x1x1       36       384   mean loss, stop test, history
+     states=state rows=acts0[7872+32] norms=norms schedule=schedule history=history
+ 12  adam                        2x1x1   23.04 k   52.29 k  Adam
      state=state blocks=blocks grads=grads[0+5248] params=params[0+1280] moments=moments norms=norms
 
-one batch of an evaluation: 6 dispatches
+one batch of an evaluation: 5 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  conv2d                     16x1x1  110.59 k   24.82 k  conv2d 1: 1x8x8 -> 6x8x8
      state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144]
-  1  batch_norm_eval            96x1x1   24.58 k   49.25 k  batch_norm 2: 6x8x8 -> 6x8x8 + relu
-     x=acts0[0+6144] gamma=params[128+6] beta=params[192+6] y=acts1[0+6144] stats=buffers[0+12]
-  2  max_pool                   1x24x1    6.14 k   36.86 k  max_pool 4: 6x8x8 -> 6x4x4
-     x=acts1[0+6144] y=acts0[0+1536] arg=acts0[1536+1536]
-  3  linear                      1x1x1   30.72 k   10.66 k  linear 7: 96 -> 10
-     state=state order=order x=acts0[0+1536] w=params[256+960] bias=params[1216+10] y=acts1[0+160]
-  4  cross_entropy               1x1x1      800     1.41 k  loss and its gradient, 10 classes
-     state=state order=order labels=targets z=acts1[0+160] dz=acts0[0+160] rows=acts0[192+32]
-  5  tick                        1x1x1       32       384   mean loss, stop test, history
-     states=state rows=acts0[192+32] norms=norms schedule=schedule history=history
+  1  batch_norm_pool_eval         24x1x1   24.58 k   30.82 k  batch_norm 2: 6x8x8 -> 6x8x8 + relu + max_pool
+     x=acts0[0+6144] gamma=params[128+6] beta=params[192+6] y=acts1[0+1536] stats=buffers[0+12]
+  2  linear                      1x1x1   30.72 k   10.66 k  linear 7: 96 -> 10
+     state=state order=order x=acts1[0+1536] w=params[256+960] bias=params[1216+10] y=acts0[0+160]
+  3  cross_entropy               1x1x1      800     1.41 k  loss and its gradient, 10 classes
+     state=state order=order labels=targets z=acts0[0+160] dz=acts1[0+160] rows=acts1[192+32]
+  4  tick                        1x1x1       32       384   mean loss, stop test, history
+     states=state rows=acts1[192+32] norms=norms schedule=schedule history=history
 
-465.73 kFLOP and 401.65 kB a step; 1042 parameters
-memory: params 5.12 kB, moments 10.24 kB, buffers 256 B, grads 20.99 kB, norms 256 B, blocks 512 B, acts0 43.01 kB, acts1 24.83 kB, acts2 24.58 kB, acts3 24.58 kB = 154.37 kB
+453.44 kFLOP and 284.94 kB a step; 1042 parameters
+memory: params 5.12 kB, moments 10.24 kB, buffers 256 B, grads 20.99 kB, norms 256 B, blocks 512 B, acts0 31.74 kB, acts1 6.40 kB, acts2 24.58 kB = 100.10 kB
 ";
 
 const RESIDUAL: &str = "

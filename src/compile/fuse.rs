@@ -1,16 +1,14 @@
 //! Which layers need no launch of their own.
 
 use crate::graph::Graph;
-use crate::ops::{Activation, Op};
+use crate::ops::{Activation, Epilogue, Op};
 use crate::plan::Profile;
 
 pub(super) struct Fusion {
-    /// The activation that each node's own kernel applies to its output.
-    pub act: Vec<Option<Activation>>,
-    /// The max-pool that each node's own kernel applies behind that.
-    pub pool: Vec<bool>,
-    /// Nodes that launch nothing: views, and activations and pools applied by the node before them.
-    pub is_alias: Vec<bool>,
+    /// What each node's own kernel does to its output beside.
+    pub epilogues: Vec<Epilogue>,
+    /// Of the nodes that launch nothing, the input whose tensor is theirs too: of views, and of what the node before applies.
+    pub aliases: Vec<Option<usize>>,
     /// Every reader of the input gathers the batch while it loads: no copy of the batch is needed.
     pub gathered_by_readers: bool,
 }
@@ -19,30 +17,41 @@ impl Fusion {
     pub fn of(graph: &Graph, profile: Profile) -> Self {
         let consumers = graph.consumers();
         let nodes = graph.nodes.len();
+        let gathers = |&r: &usize| graph.nodes[r].op.gathers();
         let mut fusion = Self {
-            act: vec![None; nodes],
-            pool: vec![false; nodes],
-            is_alias: vec![false; nodes],
-            gathered_by_readers: false,
+            epilogues: vec![Epilogue::default(); nodes],
+            aliases: vec![None; nodes],
+            gathered_by_readers: readers(graph, &consumers, 0).iter().all(gathers),
         };
         for (n, node) in graph.nodes.iter().enumerate() {
             match node.op {
-                Op::Flatten | Op::Reshape(_) => fusion.is_alias[n] = true,
-                Op::Activation(act) if fuses(graph, &consumers, n, n, act) => {
-                    fusion.is_alias[n] = true;
-                    fusion.act[node.inputs[0]] = Some(act);
-                }
+                Op::Flatten | Op::Reshape(_) => fusion.aliases[n] = Some(node.inputs[0]),
+                Op::Activation(act) => fusion.activation(graph, &consumers, n, act),
                 Op::MaxPool(_) => fusion.pool(graph, &consumers, n, profile),
+                Op::Add => fusion.residual(graph, &consumers, n),
                 _ => {}
             }
         }
-        fusion.gathered_by_readers =
-            readers(graph, &consumers, 0).iter().all(|&r| graph.nodes[r].op.gathers());
         fusion
     }
 
-    /// Has the layer before max-pool `n` apply it, if it can: directly or behind an activation, whose slope the pool's
-    /// readers then apply to the pooled value. Nothing else may read what is between.
+    /// Has the layer before activation `n` apply it, if it can.
+    fn activation(&mut self, graph: &Graph, consumers: &[Vec<usize>], n: usize, act: Activation) {
+        let before = graph.nodes[n].inputs[0];
+        if graph.nodes[before].op.owns_slope() && consumers[before].len() == 1 {
+            self.epilogues[before].own = Some(act);
+        } else if fuses(graph, consumers, n, n, act) {
+            // Of a sum that another layer adds up it is that one's.
+            let maker = self.source(before);
+            self.epilogues[maker].act = Some(act);
+        } else {
+            return;
+        }
+        self.aliases[n] = Some(before);
+    }
+
+    /// Has the layer before max-pool `n` apply it, if it can: directly or behind an activation. Nothing else may read what is
+    /// between, and its pool must come before any slope that is the readers' to apply, which they then take at the pooled value.
     fn pool(&mut self, graph: &Graph, consumers: &[Vec<usize>], n: usize, profile: Profile) {
         let before = graph.nodes[n].inputs[0];
         let (maker, act) = match graph.nodes[before].op {
@@ -51,17 +60,41 @@ impl Fusion {
         };
         let Some(&input) = graph.nodes[maker].inputs.first() else { return };
         let [input, shape] = [input, maker].map(|i| &*graph.nodes[i].shape);
-        let able = graph.nodes[maker].op.fuses_pool(&graph.nodes[n].op, profile, input, shape);
+        let op = &graph.nodes[maker].op;
+        let able = op.fuses_pool(&graph.nodes[n].op, profile, input, shape);
         let alone = consumers[before].len() == 1;
-        if able && alone && act.is_none_or(|(a, act)| fuses(graph, consumers, a, n, act)) {
-            self.pool[maker] = true;
-            self.is_alias[n] = true;
+        // What grows with its input has its largest value where that is largest.
+        let passes = act.is_none_or(|(a, act)| match op.owns_slope() {
+            true => self.aliases[a].is_some() && act.fusable(),
+            false => fuses(graph, consumers, a, n, act),
+        });
+        if able && alone && passes {
+            self.epilogues[maker].pool = true;
+            self.aliases[n] = Some(before);
+        }
+    }
+
+    /// Has the layer right before sum `n` add the other value, if it can: to its bare output, or behind an activation whose slope
+    /// it applies by itself. Nothing else may read what is between, and nothing but views and that activation may stand there: so
+    /// the other value has been made before that layer is launched.
+    fn residual(&mut self, graph: &Graph, consumers: &[Vec<usize>], n: usize) {
+        let [a, b] = graph.nodes[n].inputs[..] else { return };
+        for (before, other) in [(a, b), (b, a)] {
+            let maker = self.source(before);
+            let free = Epilogue { own: self.epilogues[maker].own, ..Epilogue::default() };
+            let able = graph.nodes[maker].op.fuses_residual() && self.epilogues[maker] == free;
+            let alone = (maker..n).all(|i| self.source(i) == maker && consumers[i].len() == 1);
+            if able && alone {
+                self.epilogues[maker].residual = Some(other);
+                self.aliases[n] = Some(before);
+                return;
+            }
         }
     }
 
     /// The node whose kernel makes the value of node `n`: `n` itself, or what it is an alias of.
-    pub fn source(&self, graph: &Graph, n: usize) -> usize {
-        if self.is_alias[n] { self.source(graph, graph.nodes[n].inputs[0]) } else { n }
+    pub fn source(&self, n: usize) -> usize {
+        self.aliases[n].map_or(n, |input| self.source(input))
     }
 }
 

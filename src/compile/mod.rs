@@ -7,7 +7,7 @@ use crate::graph::{Graph, Multipliers};
 use crate::layout::{ALIGN, Arena, MAX_REPLICAS, MIRROR_ROW, Role, Slot, padded};
 use crate::ops::{
     Backward, End, Forward, Grad, Layer, Loss, LossTensors, Norm, Op, accumulate, dims_text, gather,
-    grad_norm, layer_norms, norm_groups, tick, update,
+    grad_norm, layer_norms, norm_groups, residual_gradient, tick, update,
 };
 use crate::optim::Optimizer;
 use crate::plan::{Dispatch, Emit, Operand, ParamSlot, Plan, Profile, TensorId, Tuning, Value, place};
@@ -221,8 +221,8 @@ impl<'a> Compiler<'a> {
             shape: &node.shape,
             params: &node.params,
             buffers: &node.buffers,
-            act: self.fusion.act[n],
-            pool: self.fusion.pool[n],
+            epilogue: self.fusion.epilogues[n],
+            residual: self.fusion.epilogues[n].residual.and_then(|r| self.values[r]),
         };
         f(&mut self.cx, &layer)
     }
@@ -232,11 +232,11 @@ impl<'a> Compiler<'a> {
         for n in 0..self.graph.nodes.len() {
             let node = &self.graph.nodes[n];
             let value = match &node.op {
+                _ if let Some(input) = self.fusion.aliases[n] => self.value(input),
                 Op::Input if self.fusion.gathered_by_readers => Value::Data,
                 Op::Input => Value::Tensor(gather(&mut self.cx, node.shape.iter().product())?),
-                _ if self.fusion.is_alias[n] => self.input_value(n),
                 // Evaluated, dropout does nothing.
-                Op::Dropout(_) if !self.cx.training => self.input_value(n),
+                Op::Dropout(_) if !self.cx.training => self.value(node.inputs[0]),
                 op => {
                     let op = op.clone();
                     let Forward { y, saved } = self.layer(n, |cx, layer| op.forward(cx, layer))?;
@@ -252,9 +252,9 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// The value of a node's only input, which was made before it.
-    fn input_value(&self, n: usize) -> Value {
-        self.values[self.graph.nodes[n].inputs[0]].unwrap_or(Value::Data)
+    /// The value of a node that has been made.
+    fn value(&self, n: usize) -> Value {
+        self.values[n].unwrap_or(Value::Data)
     }
 
     /// The reverse walk: each node turns the gradient of its output into those of its inputs and parameters.
@@ -264,10 +264,10 @@ impl<'a> Compiler<'a> {
         grads[count - 1] = Some(dz);
         for n in (1..count).rev() {
             let Some(dy) = grads[n] else { continue }; // nobody reads the node
-            if self.fusion.is_alias[n] {
-                // A view, an activation whose slope was applied by its readers, or a pool that its maker undoes: the gradient is its
+            if let Some(input) = self.fusion.aliases[n] {
+                // A view, or what its maker applied and, but for a slope that its readers have applied, undoes: the gradient is its
                 // input's.
-                grads[self.graph.nodes[n].inputs[0]] = Some(dy);
+                grads[input] = Some(dy);
                 continue;
             }
             let adopted = self.adopt(n, dy, &mut grads);
@@ -276,25 +276,46 @@ impl<'a> Compiler<'a> {
             let Some(Value::Tensor(y)) = self.values[n] else { unreachable!("what launches makes a tensor") };
             let saved = self.saved[n];
             self.layer(n, |cx, layer| op.backward(cx, layer, &Backward { dy, y, saved, dx: &dx }))?;
+            self.residual(n, dy, &mut grads)?;
         }
         Ok(())
     }
 
-    /// A sum's gradient is that of each of its inputs. One of them takes the tensor over, without a launch, if no slope is in
-    /// between and no other reader has left anything: nobody reads it for the sum any more once the other input has its copy.
+    /// A sum's gradient is that of each of its inputs. One of them takes the tensor over, without a launch: nobody reads it for the
+    /// sum any more once the other input has its copy.
     fn adopt(&self, n: usize, dy: TensorId, grads: &mut [Option<TensorId>]) -> Option<usize> {
         let node = &self.graph.nodes[n];
-        let source = |i: usize| self.fusion.source(self.graph, node.inputs[i]);
-        if node.op != Op::Add || source(0) == source(1) {
+        let [source, other] = match node.inputs[..] {
+            [a, b] => [a, b].map(|i| self.fusion.source(i)),
+            _ => return None,
+        };
+        if source == other {
             return None;
         }
-        let free = |&i: &usize| {
-            let tensor = matches!(self.values[node.inputs[i]], Some(Value::Tensor(_)));
-            tensor && self.fusion.act[source(i)].is_none() && grads[source(i)].is_none()
-        };
-        let input = (0..2).find(free)?;
-        grads[source(input)] = Some(dy);
-        Some(input)
+        (0..2).find(|&i| self.take_over(node.inputs[i], dy, grads))
+    }
+
+    /// Makes the gradient of a sum that of one of the values in it, if no slope is in between and no other reader of the value has
+    /// left anything.
+    fn take_over(&self, value: usize, dy: TensorId, grads: &mut [Option<TensorId>]) -> bool {
+        let source = self.fusion.source(value);
+        let tensor = matches!(self.values[value], Some(Value::Tensor(_)));
+        let free = tensor && self.fusion.epilogues[source].act.is_none() && grads[source].is_none();
+        if free {
+            grads[source] = Some(dy);
+        }
+        free
+    }
+
+    /// The value that node `n` itself adds to its output has the same gradient: it takes the tensor over, which `n` has read by
+    /// now, or is given a copy.
+    fn residual(&mut self, n: usize, dy: TensorId, grads: &mut [Option<TensorId>]) -> Result<()> {
+        let Some(value) = self.fusion.epilogues[n].residual else { return Ok(()) };
+        if self.take_over(value, dy, grads) {
+            return Ok(());
+        }
+        let Some(grad) = self.destination(value, grads) else { return Ok(()) };
+        self.layer(n, |cx, layer| residual_gradient(cx, layer, dy, &grad))
     }
 
     /// Where node `n` puts the gradient of each of its inputs: into a new tensor, or onto what another reader left. The input
@@ -305,20 +326,19 @@ impl<'a> Compiler<'a> {
         adopted: Option<usize>,
         grads: &mut [Option<TensorId>],
     ) -> Vec<Option<Grad>> {
-        let graph = self.graph;
-        let mut to = Vec::new();
-        for (i, &input) in graph.nodes[n].inputs.iter().enumerate() {
-            let Some(Value::Tensor(value)) = self.values[input].filter(|_| adopted != Some(i)) else {
-                to.push(None); // the dataset has no gradient
-                continue;
-            };
-            let source = self.fusion.source(graph, input);
-            let len = self.cx.tensors[value.0].len;
-            let accumulate = grads[source].is_some();
-            let tensor = *grads[source].get_or_insert_with(|| self.cx.tensor(len));
-            to.push(Some(Grad { tensor, accumulate, act: self.fusion.act[source] }));
-        }
-        to
+        let inputs = self.graph.nodes[n].inputs.iter().enumerate();
+        let to = |(i, &input)| if adopted == Some(i) { None } else { self.destination(input, grads) };
+        inputs.map(to).collect()
+    }
+
+    /// Where a reader of node `n` puts the gradient of its value; the dataset has none.
+    fn destination(&mut self, n: usize, grads: &mut [Option<TensorId>]) -> Option<Grad> {
+        let Some(Value::Tensor(value)) = self.values[n] else { return None };
+        let source = self.fusion.source(n);
+        let len = self.cx.tensors[value.0].len;
+        let accumulate = grads[source].is_some();
+        let tensor = *grads[source].get_or_insert_with(|| self.cx.tensor(len));
+        Some(Grad { tensor, accumulate, act: self.fusion.epilogues[source].act })
     }
 
     /// A training step: the finished list, and the launch that closes a run.

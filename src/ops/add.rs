@@ -1,10 +1,10 @@
 //! Sum of two values of one shape: the residual connection (He et al., arXiv:1512.03385).
 
-use super::{Backward, Forward, Layer, dims_text};
+use super::{Backward, Forward, Grad, Layer, dims_text};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::layout::dims;
-use crate::plan::{Call, Emit, Operand, Value, flat_groups};
+use crate::plan::{Call, Emit, Operand, TensorId, Value, flat_groups};
 
 dims! { Dims { count: u32, rx: u32, accumulate: u32 } }
 
@@ -30,7 +30,7 @@ pub(super) fn forward(cx: &mut Emit, layer: &Layer<'_>) -> Result<Forward> {
     let y = cx.tensor(count);
     cx.call(Call {
         kernel: Kernel::Add,
-        act: layer.act_code(),
+        act: layer.epilogue.code(),
         dims: dims(cx, layer, Value::Tensor(y), false).words(),
         operands: vec![layer.inputs[0].into(), layer.inputs[1].into(), Operand::Tensor(y)],
         bases: vec![],
@@ -42,23 +42,38 @@ pub(super) fn forward(cx: &mut Emit, layer: &Layer<'_>) -> Result<Forward> {
 }
 
 pub(super) fn backward(cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
-    for (input, grad) in layer.inputs.iter().zip(io.dx) {
-        let Some(grad) = grad else { continue };
-        let count = cx.batch * layer.len();
-        cx.call(Call {
-            kernel: Kernel::AddDx,
-            act: grad.act_code(),
-            dims: dims(cx, layer, Value::Tensor(io.dy), grad.accumulate).words(),
-            operands: vec![
-                grad.slope_at(*input, io.dy),
-                Operand::Tensor(io.dy),
-                Operand::Tensor(grad.tensor),
-            ],
-            bases: vec![],
-            groups: flat_groups("add", count, cx.replicas)?,
-            note: grad.note(layer.label),
-            flops: count as u64,
-        });
+    for (&input, grad) in layer.inputs.iter().zip(io.dx) {
+        if let Some(grad) = grad {
+            copy(cx, layer, input, io.dy, grad, layer.label)?;
+        }
     }
+    Ok(())
+}
+
+/// The same for what another layer's kernel added to its output.
+pub(crate) fn residual_gradient(cx: &mut Emit, layer: &Layer<'_>, dy: TensorId, grad: &Grad) -> Result<()> {
+    let Some(value) = layer.residual else { return Ok(()) };
+    copy(cx, layer, value, dy, grad, &format!("{}, what was added", layer.label))
+}
+
+fn copy(
+    cx: &mut Emit,
+    layer: &Layer<'_>,
+    value: Value,
+    dy: TensorId,
+    grad: &Grad,
+    label: &str,
+) -> Result<()> {
+    let count = cx.batch * layer.len();
+    cx.call(Call {
+        kernel: Kernel::AddDx,
+        act: grad.act_code(),
+        dims: dims(cx, layer, Value::Tensor(dy), grad.accumulate).words(),
+        operands: vec![grad.slope_at(value, dy), Operand::Tensor(dy), Operand::Tensor(grad.tensor)],
+        bases: vec![],
+        groups: flat_groups("add", count, cx.replicas)?,
+        note: grad.note(label),
+        flops: count as u64,
+    });
     Ok(())
 }

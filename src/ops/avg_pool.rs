@@ -63,7 +63,7 @@ impl AvgPool {
         let groups = Window::pool_groups("avg_pool", &mut dims, [cx.batch * c, h * w, cx.replicas])?;
         cx.call(Call {
             kernel: Kernel::AvgPool,
-            act: layer.act_code(),
+            act: layer.epilogue.code(),
             dims: dims.words(),
             operands: vec![layer.inputs[0].into(), Operand::Tensor(y)],
             bases: vec![base(offset_of!(PoolDims, x0), 0)],

@@ -3,13 +3,13 @@
 mod kernels;
 
 use super::unpool::unpool;
-use super::window::Window;
+use super::window::{Window, even};
 use super::{Backward, Fill, Forward, Grad, Layer, ParamSpec, base, image, weights};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::layout::dims;
 use crate::plan::{Call, Emit, Operand, Profile, TensorId, Value, check_turns, sliced};
-use kernels::{Family, Pass, even};
+use kernels::{Family, Pass};
 use std::mem::offset_of;
 
 /// 2-D convolution over (channels, height, width). Pairs are (height, width).
@@ -175,11 +175,12 @@ impl Conv2d {
 
     pub(super) fn forward(&self, cx: &mut Emit, layer: &Layer<'_>) -> Result<Forward> {
         check_turns("conv2d", self.filter_len(layer) as u64)?;
-        let (pass, shrink) = if layer.pool { (Pass::PooledForward, 4) } else { (Pass::Forward, 1) };
-        let y = cx.tensor(cx.batch * layer.len() / shrink);
+        let pooled = layer.epilogue.pool;
+        let pass = if pooled { Pass::PooledForward } else { Pass::Forward };
+        let y = cx.tensor(cx.batch * layer.stored_len());
         // Which corner of each window won: a byte a channel.
         let windows = layer.shape[1] * layer.shape[2] / 4;
-        let saved = layer.pool.then(|| cx.tensor(cx.batch * self.out.div_ceil(4) * windows));
+        let saved = pooled.then(|| cx.tensor(cx.batch * self.out.div_ceil(4) * windows));
         let mut dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
         let family = self.family(cx, layer);
         let kernel = chosen(family, pass);
@@ -194,7 +195,7 @@ impl Conv2d {
         let planes = [cx.batch, self.out, layer.shape[1] * layer.shape[2]];
         cx.call(Call {
             kernel,
-            act: layer.act_code(),
+            act: layer.epilogue.code(),
             dims: dims.words(),
             operands,
             bases: vec![base(offset_of!(Dims, x0), x)],

@@ -90,7 +90,7 @@ impl Linear {
         operands.push(Operand::Tensor(y));
         cx.call(Call {
             kernel,
-            act: layer.act_code(),
+            act: layer.epilogue.code(),
             dims: dims.words(),
             operands,
             bases: vec![base(offset_of!(Dims, x0), 2)],

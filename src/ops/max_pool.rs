@@ -74,7 +74,7 @@ impl MaxPool {
         let groups = Window::pool_groups("max_pool", &mut dims, [cx.batch * c, h * w, cx.replicas])?;
         cx.call(Call {
             kernel: Kernel::MaxPool,
-            act: layer.act_code(),
+            act: layer.epilogue.code(),
             dims: dims.words(),
             operands: vec![layer.inputs[0].into(), Operand::Tensor(y), Operand::Tensor(saved)],
             bases: vec![base(offset_of!(PoolDims, x0), 0)],

@@ -28,6 +28,7 @@ pub use linear::Linear;
 pub use max_pool::MaxPool;
 
 pub(crate) use accumulate::accumulate;
+pub(crate) use add::residual_gradient;
 pub(crate) use gather::gather;
 pub(crate) use layers::layer_norms;
 pub(crate) use tick::{End, Norm, tick};
@@ -107,22 +108,64 @@ pub(crate) struct Layer<'a> {
     /// Its parameters and its running statistics, as indices into the arenas.
     pub params: &'a [usize],
     pub buffers: &'a [usize],
-    /// The activation fused into the forward launch.
+    /// What its forward launch does beside.
+    pub epilogue: Epilogue,
+    /// The value that the epilogue adds.
+    pub residual: Option<Value>,
+}
+
+/// What a layer's own kernel does to its output before it is stored, in this order.
+#[derive(Clone, Copy, Default, PartialEq, Debug)]
+pub(crate) struct Epilogue {
+    /// An activation whose slope the layer's own backward kernel applies, because it can compute what it is taken at once more.
+    pub own: Option<Activation>,
+    /// The node whose value is added: the residual connection.
+    pub residual: Option<usize>,
+    /// An activation whose slope is applied by whoever makes the gradient of the output: see [`Grad::act`].
     pub act: Option<Activation>,
-    /// Is the max-pool of 2 x 2 behind it fused into the forward launch too? Then what it leaves behind, and the gradient that
-    /// comes back, is a quarter of `shape`.
+    /// A max-pool of 2 x 2. What is left, and the gradient that comes back, is a quarter of the layer's shape.
     pub pool: bool,
 }
 
-impl Layer<'_> {
-    pub fn act_code(&self) -> u32 {
-        self.act.map_or(0, Activation::code)
+impl Epilogue {
+    /// `ACT` in the shaders: a hexadecimal digit each for the activation at the end, the layer's own, and whether a value is added.
+    pub fn code(&self) -> u32 {
+        code(self.act) + self.own_code() + (u32::from(self.residual.is_some()) << 8)
     }
 
+    /// What of it a backward kernel undoes that also applies the slope of the activation below.
+    pub fn own_code(&self) -> u32 {
+        code(self.own) << 4
+    }
+
+    /// ", behind relu + max_pool": what the layer's own backward kernel undoes.
+    pub fn undone(&self) -> String {
+        let pool = self.pool.then_some("max_pool");
+        let all: Vec<_> = self.own.map(Activation::name).into_iter().chain(pool).collect();
+        if all.is_empty() { String::new() } else { format!(", behind {}", all.join(" + ")) }
+    }
+
+    /// " + relu + max_pool".
+    fn note(&self) -> String {
+        let [own, act] = [self.own, self.act].map(|act| act.map(Activation::name));
+        let all = [own, self.residual.map(|_| "add"), act, self.pool.then_some("max_pool")];
+        all.into_iter().flatten().map(|name| format!(" + {name}")).collect()
+    }
+}
+
+fn code(act: Option<Activation>) -> u32 {
+    act.map_or(0, Activation::code)
+}
+
+impl Layer<'_> {
     /// The label, and what was fused into the launch.
     pub fn note(&self) -> String {
-        let act = self.act.map(|act| format!(" + {}", act.name())).unwrap_or_default();
-        format!("{}{act}{}", self.label, if self.pool { " + max_pool" } else { "" })
+        format!("{}{}", self.label, self.epilogue.note())
+    }
+
+    /// What is added to the output. Where nothing is the input stands in: bound, never read.
+    pub fn residual(&self) -> Operand {
+        self.residual.unwrap_or(self.inputs[0]).into()
     }
 
     /// Elements of one sample of input `i`.
@@ -132,6 +175,11 @@ impl Layer<'_> {
 
     pub fn len(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// Elements of one sample of what is stored.
+    pub fn stored_len(&self) -> usize {
+        if self.epilogue.pool { self.len() / 4 } else { self.len() }
     }
 }
 
@@ -169,7 +217,7 @@ pub(crate) struct Grad {
 
 impl Grad {
     pub fn act_code(&self) -> u32 {
-        self.act.map_or(0, Activation::code)
+        code(self.act)
     }
 
     /// Where the slope is taken: at `x`, the value whose gradient this is. Where there is none `dy` stands in: bound, never read.
@@ -289,12 +337,23 @@ impl Op {
 
     /// Can a max-pool that follows, perhaps behind an activation, be applied by this op's own kernel?
     pub(crate) fn fuses_pool(&self, pool: &Self, profile: Profile, input: &[usize], shape: &[usize]) -> bool {
-        match (self, pool) {
-            (Self::Conv2d(conv), Self::MaxPool(pool)) => {
-                pool.is_halving() && conv.pools(profile, input, shape)
-            }
+        let Self::MaxPool(pool) = pool else { return false };
+        match self {
+            Self::Conv2d(conv) => pool.is_halving() && conv.pools(profile, input, shape),
+            Self::BatchNorm(norm) => pool.is_halving() && norm.pools(shape),
             _ => false,
         }
+    }
+
+    /// Can its own kernel add another value to the output?
+    pub(crate) fn fuses_residual(&self) -> bool {
+        matches!(self, Self::BatchNorm(_))
+    }
+
+    /// Does its backward kernel know the value before an activation that follows, and so apply the slope by itself, whoever
+    /// reads the activation?
+    pub(crate) fn owns_slope(&self) -> bool {
+        matches!(self, Self::BatchNorm(_))
     }
 
     /// Does the op's backward kernel apply the slope of the activation below?

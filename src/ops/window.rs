@@ -18,6 +18,11 @@ pub(super) fn base(offset: usize, operand: usize) -> Base {
     Base { word: offset / 4, operand, unit: 1 }
 }
 
+/// Do windows of 2 x 2 cover the plane?
+pub(super) fn even(shape: &[usize]) -> bool {
+    shape[1].is_multiple_of(2) && shape[2].is_multiple_of(2)
+}
+
 /// A window's geometry, (height, width) each.
 pub(super) struct Window {
     pub kernel: [usize; 2],

@@ -107,6 +107,29 @@ fn statistics(harness: &Harness) -> (Vec<f64>, Vec<f64>) {
     running.chunks(2).map(|pair| (pair[0], pair[1])).unzip()
 }
 
+/// A step, which moves the running statistics, then y evaluated by them: what `behind` makes of (x, normalised x).
+#[track_caller]
+pub fn check_evaluated(
+    tolerance: f64,
+    what: &str,
+    norm: reference::batch_norm::BatchNorm,
+    shape: &[usize],
+    behind: impl Fn(&[f64], &[f64]) -> Vec<f64>,
+    build: impl Fn(&mut Graph, NodeId) -> NodeId,
+) {
+    let x = fill(norm.x_len(), 1, 2.0);
+    let params = oracle(norm).params;
+    let [gamma, beta] = [0, 1].map(|i| widened(&params[i]));
+    for profile in gpu().profiles() {
+        let mut harness = Harness::new(&x, shape, &params, profile, &build);
+        harness.step();
+        let (mean, var) = statistics(&harness);
+        let x = widened(&x);
+        let expected = behind(&x, &norm.forward_eval(&x, &gamma, &beta, &Running { mean, var }));
+        assert_close(&harness.evaluated(), &expected, tolerance, &format!("{what}, evaluated, {profile:?}"));
+    }
+}
+
 #[test]
 fn running_statistics_and_their_use() {
     for (b, shape) in [(7, &[5][..]), (3, &[2, 3, 5])] {

@@ -20,10 +20,12 @@ mod max_pool;
 mod mean_squared_error;
 mod pooling;
 mod reshape;
+mod residual;
 
 use crate::common::{
     assert_close, block, fill, gpu, regression, session, set_weights, train, weights, widened,
 };
+use crate::reference;
 use rangefinder::{Dataset, Graph, Linear, Loss, NodeId, Op, Options, Profile, Session, Sgd, Tuning};
 
 /// How far the device may be from the oracle, relative to the root mean square of the tensor: sums of a few hundred
@@ -61,6 +63,27 @@ impl Oracle {
             params: vec![],
             forward: Box::new(forward),
             backward: Box::new(move |dy, x| Gradients { dx: dx(dy, x), params: vec![] }),
+        }
+    }
+
+    /// Nothing.
+    fn identity() -> Self {
+        Self::pure(|x| x.to_vec(), |dy, _| dy.to_vec())
+    }
+
+    /// This op plus another one of the same value.
+    fn plus(self, other: Self) -> Self {
+        Self {
+            params: [self.params, other.params].concat(),
+            forward: Box::new(move |x| reference::add::forward(&(self.forward)(x), &(other.forward)(x))),
+            backward: Box::new(move |dy, x| {
+                let left = (self.backward)(&reference::add::dleft(dy), x);
+                let right = (other.backward)(&reference::add::dright(dy), x);
+                Gradients {
+                    dx: reference::add::forward(&left.dx, &right.dx),
+                    params: [left.params, right.params].concat(),
+                }
+            }),
         }
     }
 

@@ -1,11 +1,12 @@
-//! Max-pools of 2 x 2 that the convolution before them applies, with an activation between or without: where they are applied,
-//! and where they must not be.
+//! Max-pools of 2 x 2 that the convolution or the batch normalisation before them applies, with an activation between or without:
+//! where they are applied, and where they must not be.
 
 use super::activation::{PAIRS, oracle as activation, tolerance};
-use super::{check_op_within, conv2d, gather, linear, loss_of, max_pool};
+use super::{batch_norm, check_op_within, conv2d, gather, linear, loss_of, max_pool};
 use crate::common::{assert_close, block, fill, session, set_weights, widened};
+use crate::reference::batch_norm::BatchNorm;
 use crate::reference::conv2d::Conv2d;
-use rangefinder::{Loss, MaxPool, Op, Options, Profile, Sequential, Sgd, compile};
+use rangefinder::{Graph, Loss, MaxPool, NodeId, Op, Options, Profile, Sequential, Sgd, compile};
 
 /// The kernels of a model's step under a profile.
 fn kernels(model: Sequential, profile: Profile) -> Vec<&'static str> {
@@ -99,7 +100,10 @@ fn what_is_not_fused() {
             other(MaxPool::new(3)),
             other(MaxPool::new(2).stride(1)),
             other(MaxPool::new(2).padding(1)),
-            Sequential::image(3, 8, 8).conv2d(4, 3).batch_norm().max_pool(2),
+            Sequential::image(3, 7, 8).batch_norm().max_pool(2),
+            Sequential::image(3, 8, 8).batch_norm().max_pool(4),
+            Sequential::image(3, 8, 8).batch_norm().activation(rangefinder::Activation::Silu).max_pool(2),
+            Sequential::image(3, 8, 8).residual(|f| f.batch_norm()).relu().max_pool(2),
             Sequential::image(3, 8, 8).conv2d(4, 3).activation(rangefinder::Activation::Gelu).max_pool(2),
             Sequential::image(4, 8, 8).relu().max_pool(2),
         ];
@@ -111,6 +115,65 @@ fn what_is_not_fused() {
             assert!(found.contains(&"max_pool"), "{profile:?}: {found:?}");
         }
     }
+}
+
+/// batch_norm, act, max_pool of 2 x 2 against the oracles under every profile, training and evaluated.
+#[track_caller]
+fn check_normalised(b: usize, shape: [usize; 3], act: Option<usize>) {
+    let norm = BatchNorm::new(b, shape[0], shape[1] * shape[2]);
+    let pool = max_pool::plain(b, shape, [2, 2]);
+    let between = || act.map_or_else(super::Oracle::identity, |act| activation(PAIRS[act].1));
+    let what = format!("batch_norm of {b}x{shape:?}, {:?}, pooled", act.map(|a| PAIRS[a].0));
+    let build = |graph: &mut Graph, node: NodeId| {
+        let mut y = graph.add(Op::BatchNorm(rangefinder::BatchNorm::default()), &[node]).unwrap();
+        if let Some(act) = act {
+            y = graph.activation(PAIRS[act].0, y).unwrap();
+        }
+        graph.add(max_pool::layer(&pool), &[y]).unwrap()
+    };
+    let tolerance = 10.0 * act.map_or(super::TOLERANCE, |act| tolerance(PAIRS[act].0));
+    let x = fill(norm.x_len(), 1, 1.0);
+    let oracle = batch_norm::oracle(norm).then(between()).then(max_pool::oracle(pool));
+    let kernels = batch_norm::check_training_within(tolerance, &what, (&x, &shape), &oracle, build);
+    let grows = act.is_none_or(|act| act < 3);
+    assert_eq!(kernels.contains(&"batch_norm_pool"), grows, "{what}: {kernels:?}");
+    assert_eq!(kernels.contains(&"max_pool"), !grows, "{what}: {kernels:?}");
+    let behind = between().then(max_pool::oracle(pool));
+    batch_norm::check_evaluated(tolerance, &what, norm, &shape, |_, z| (behind.forward)(z), build);
+}
+
+#[test]
+fn behind_batch_normalisation() {
+    check_normalised(3, [5, 6, 8], None);
+    for act in 0..5 {
+        check_normalised(3, [5, 6, 8], Some(act));
+    }
+}
+
+/// One window, windows in no power of two, more of them than invocations in rows that are longer, shorter and as long, images that
+/// share a workgroup.
+#[test]
+fn of_many_normalised_shapes() {
+    check_normalised(7, [3, 2, 2], Some(0));
+    check_normalised(131, [1, 2, 6], Some(0));
+    check_normalised(1, [2, 34, 6], Some(0));
+    check_normalised(2, [17, 4, 146], Some(1));
+    check_normalised(3, [2, 10, 26], None);
+    check_normalised(2, [3, 16, 128], Some(0));
+}
+
+/// Of equals the first: a channel of one value, whose windows are ties throughout.
+#[test]
+fn of_equal_pixels() {
+    let (norm, shape) = (BatchNorm::new(2, 3, 16), [3, 4, 4]);
+    let x: Vec<f32> = (0..norm.x_len()).map(|i| [0.5, -1.0, 2.0][i / 16 % 3]).collect();
+    let pool = max_pool::plain(2, shape, [2, 2]);
+    let oracle = batch_norm::oracle(norm).then(max_pool::oracle(pool));
+    // Without a variance 1 / sqrt(eps) makes a rounding of the mean visible, and the gradient 300 times as large.
+    batch_norm::check_training_within(1e-3, "equal pixels", (&x, &shape), &oracle, |graph, node| {
+        let y = graph.add(Op::BatchNorm(rangefinder::BatchNorm::default()), &[node]).unwrap();
+        graph.add(max_pool::layer(&pool), &[y]).unwrap()
+    });
 }
 
 /// As a first layer, whose input nobody wants the gradient of: the weight gradient from the pooled one, over bytes and floats.

@@ -3,6 +3,7 @@
 use super::Conv2d;
 use crate::error::Result;
 use crate::kernel::Kernel;
+use crate::ops::window::even;
 use crate::plan::{Profile, Tile};
 
 /// The products of a layer. A pooled one has a max-pool of 2 x 2 fused into it.
@@ -119,11 +120,6 @@ impl Family {
         };
         self.tile(pass).groups("conv2d", columns, rows, replicas)
     }
-}
-
-/// Do windows of 2 x 2 cover the plane?
-pub(super) fn even(shape: &[usize]) -> bool {
-    shape[1].is_multiple_of(2) && shape[2].is_multiple_of(2)
 }
 
 #[cfg(test)]

@@ -252,7 +252,8 @@ impl GridSearch {
         }
         let after = if test.verify_restore { Some(session.fingerprint().await?) } else { None };
         let prints = before.zip(after);
-        Ok(curves.into_iter().map(|curve| test.report(&rates, curve, session, prints)).collect())
+        let read = |(curve, optimizer)| test.report(&rates, curve, (session, optimizer), prints);
+        Ok(curves.into_iter().zip(optimizers).map(read).collect())
     }
 }
 

@@ -4,6 +4,7 @@ use super::curve::{Curve, curve};
 use super::{Point, Report, Spacing, grid, rules, smith, suggest};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::optim::Optimizer;
 use crate::session::{Control, HeldOut, Session, Snapshot, Stop};
 
 /// Which question a range test asks.
@@ -157,15 +158,16 @@ impl RangeTest {
         let measured = curve(self, &rates, restoring.session, data, held_out, control).await?;
         drop(restoring);
         let after = if self.verify_restore { Some(session.fingerprint().await?) } else { None };
-        Ok(self.report(&rates, measured, session, before.zip(after)))
+        let optimizer = *session.optimizer();
+        Ok(self.report(&rates, measured, (session, &optimizer), before.zip(after)))
     }
 
-    /// Reads a curve.
+    /// Reads a curve that was measured on this session, or a copy of it, with this optimizer.
     pub(super) fn report(
         &self,
         rates: &[f64],
         measured: Curve,
-        session: &Session,
+        (session, optimizer): (&Session, &Optimizer),
         fingerprints: Option<(u64, u64)>,
     ) -> Report {
         let column = |f: fn(&Point) -> f64| measured.points.iter().map(f).collect::<Vec<f64>>();
@@ -178,7 +180,7 @@ impl RangeTest {
         // The rules see the whole grid: a curve shorter than it ended by divergence.
         Report {
             mode: self.mode,
-            suggestion: suggest(rates, &loss, sweeps.then_some(session.optimizer())),
+            suggestion: suggest(rates, &loss, sweeps.then_some(optimizer)),
             rules: rules(rates, &loss, &smoothed),
             smith: smith(rates, accuracy.as_deref(), &loss),
             points: measured.points.into_iter().take(finite).collect(),

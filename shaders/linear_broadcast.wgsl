@@ -180,25 +180,28 @@ fn weight_gradient(wid: vec3<u32>, lane: u32, ragged: bool) {
     var sum_lo = vec4<f32>();
     var sum_hi = vec4<f32>();
     for (var k = slice * dims.slice_b; k < end; k += 8u) {
-        // Eight rows of the batch at a time; each lane finds one of them. Rows past the end count as zero.
+        // Eight rows of the batch at a time; each lane finds one of them. Rows past the end count as zero. Every load comes before
+        // the first sum: what waits for the later ones then has something to do.
         let row_x = source4_row(r, min(k + lane, end - 1u), width);
-        // Written out: a lane that is known beforehand is a move, one that is not goes through memory.
         let b = min(k + j, end - 1u);
+        let b2 = min(k + 4u + j, end - 1u);
         let there = select(0.0, 1.0, k + j < end);
+        let there2 = select(0.0, 1.0, k + 4u + j < end);
         let lo = dy_rows(dy_lo, b, ragged) * there;
         let hi = dy_rows(dy_hi, b, ragged) * there;
-        rows_add4_transposed(&t, lo, hi, mat4x4<f32>(
-            source4(s, subgroupBroadcast(row_x, 0u) + c), source4(s, subgroupBroadcast(row_x, 1u) + c),
-            source4(s, subgroupBroadcast(row_x, 2u) + c), source4(s, subgroupBroadcast(row_x, 3u) + c)
-        ));
-        let b2 = min(k + 4u + j, end - 1u);
-        let there2 = select(0.0, 1.0, k + 4u + j < end);
         let lo2 = dy_rows(dy_lo, b2, ragged) * there2;
         let hi2 = dy_rows(dy_hi, b2, ragged) * there2;
-        rows_add4_transposed(&t, lo2, hi2, mat4x4<f32>(
+        // Written out: a lane that is known beforehand is a move, one that is not goes through memory.
+        let x = mat4x4<f32>(
+            source4(s, subgroupBroadcast(row_x, 0u) + c), source4(s, subgroupBroadcast(row_x, 1u) + c),
+            source4(s, subgroupBroadcast(row_x, 2u) + c), source4(s, subgroupBroadcast(row_x, 3u) + c)
+        );
+        let x2 = mat4x4<f32>(
             source4(s, subgroupBroadcast(row_x, 4u) + c), source4(s, subgroupBroadcast(row_x, 5u) + c),
             source4(s, subgroupBroadcast(row_x, 6u) + c), source4(s, subgroupBroadcast(row_x, 7u) + c)
-        ));
+        );
+        rows_add4_transposed(&t, lo, hi, x);
+        rows_add4_transposed(&t, lo2, hi2, x2);
         sum_lo += lo + lo2;
         sum_hi += hi + hi2;
     }

@@ -1,14 +1,16 @@
 // 2-D convolution (cross-correlation, as every framework's), as an implicit matrix product: no im2col is stored.
-//   conv2d     y[b,o,oh,ow]  = act(bias[o] + sum_{c,kh,kw} w[o,c,kh,kw] x[b,c,oh*sh-ph+kh*dh, ow*sw-pw+kw*dw])
+//   conv2d     y[b,o,oh,ow]  = act(bias[o] + residual[b,o,oh,ow]
+//               + sum_{c,kh,kw} w[o,c,kh,kw] x[b,c,oh*sh-ph+kh*dh, ow*sw-pw+kw*dw])
 //   conv2d_dx  dx[b,c,h,w] (+)= act'(x) * sum_{o,kh,kw} w[o,c,kh,kw] dy[b,o,(h+ph-kh*dh)/sh, (w+pw-kw*dw)/sw]
 //   conv2d_dw  dw[s][o,c,kh,kw] = sum over the images of slice s and all oh,ow;  dbias[s][o] likewise
-//   conv2d_pool  conv2d, and behind it the largest of each window of 2 x 2 pixels and which of its corners that is
+//   conv2d_pool  conv2d without a residual, and behind it the largest of each window of 2 x 2 pixels and which of its corners that is
 // Launch: 64 x 64 outputs a workgroup (8 x 8 invocations, 8 x 8 each). conv2d, conv2d_pool, conv2d_dx: x over pixels of
 // all images, y over channels, z the replica. conv2d_dw: x over (c,kh,kw), y over o, z = replica * slices + slice.
 // Edges: taps that fall on padding, or between strides, count as zero. The decode of a pixel stands outside the loop
 // over channels; the loop over taps outside of that, so that the inner loop is loads and multiply-adds only.
 #import state
 #import activation
+#import residual
 #import tile
 #import winners
 #import conv2d_dims
@@ -144,7 +146,7 @@ fn conv2d(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) l
             if dims.has_bias == 1u {
                 v += bias[r * dims.rp + row + i];
             }
-            y[at + (row + i) * plane] = apply(v);
+            y[at + (row + i) * plane] = apply(add_residual(v, at + (row + i) * plane));
         }
     }
 }

@@ -6,6 +6,7 @@
 // Edges: rows and columns past the end are computed from clamped loads and not stored: every lane must take part.
 #import state
 #import activation
+#import residual
 #import broadcast
 #import pick
 #import load
@@ -117,7 +118,8 @@ fn conv2d_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invoca
         if has_bias {
             v += w_at(bias0 + i);
         }
-        y[out + i * (plane >> 2u)] = apply4(v);
+        let to = out + i * (plane >> 2u);
+        y[to] = apply4(add_residual4(v, 4u * to + LANES));
     }
 }
 

@@ -1,6 +1,6 @@
 // Convolution by one tap, stride 1 and no padding, on conv2d_broadcast's devices: a matrix product over channels, in which no
 // pixel is looked for.
-//   conv2d_pointwise     y[b,o,p]  = act(bias[o] + sum_c w[o,c] x[b,c,p])
+//   conv2d_pointwise     y[b,o,p]  = act(bias[o] + sum_c w[o,c] x[b,c,p] + residual[b,o,p])
 //   conv2d_dx_pointwise  dx[b,c,p] (+)= act'(x) * sum_o w[o,c] dy[b,o,p]
 //   conv2d_dw_pointwise  dw[s][o,c] = sum over the images of slice s and all p of dy[b,o,p] x[b,c,p];  dbias[s][o] likewise
 // Needs C, O and S = H W to be multiples of four. Launch: 16 x 32 outputs a workgroup of one subgroup: conv2d_pointwise,
@@ -9,10 +9,13 @@
 // Edges: rows and columns past the end are computed from clamped loads and not stored: every lane must take part.
 #import state
 #import activation
+#import residual
 #import broadcast
 #import pick
 #import load
 #import conv2d_dims
+
+const LANES = vec4<u32>(0u, 1u, 2u, 3u);
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<uniform> state: array<State, MAX_REPLICAS>;
@@ -61,7 +64,8 @@ fn conv2d_pointwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invoca
         if has_bias {
             v += bitcast<f32>(pick(bitcast<vec4<u32>>(w4(bias0 + (i >> 2u))), i));
         }
-        y[out + i * plane] = apply4(v);
+        let to = out + i * plane;
+        y[to] = apply4(add_residual4(v, 4u * to + LANES));
     }
 }
 

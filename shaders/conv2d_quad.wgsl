@@ -8,6 +8,7 @@
 // Edges: quads and channels past the end are computed from clamped loads and not stored: every lane must take part.
 #import state
 #import activation
+#import residual
 #import broadcast
 #import winners
 #import pick
@@ -190,8 +191,9 @@ fn store_quad(t: ptr<function, Rows>, r: u32, row: u32, q: Quad) {
     let rows = min(16u, dims.o - row);
     for (var i = 0u; i < rows; i++) {
         let bias = bias4(r, row + (i & 12u));
-        let v = apply4(rows_row(t, i) + bitcast<f32>(pick(bitcast<vec4<u32>>(bias), i)));
         let to = out + i * (plane >> 1u);
+        let product = rows_row(t, i) + bitcast<f32>(pick(bitcast<vec4<u32>>(bias), i));
+        let v = apply4(add_residual4(product, 2u * to + vec4<u32>(0u, 1u, width, width + 1u)));
         y[to] = v.xy;
         y[to + (width >> 1u)] = v.zw;
     }

@@ -10,6 +10,7 @@
 // the terms of a slice are counted on in mixed radix, without a division.
 #import state
 #import activation
+#import residual
 #import tile4
 #import tile32
 #import winners
@@ -201,7 +202,7 @@ fn conv2d_tiled(
             if dims.has_bias == 1u {
                 v += bias[r * dims.rp + o];
             }
-            y[at + o * plane] = apply(v);
+            y[at + o * plane] = apply(add_residual(v, at + o * plane));
         }
     }
 }

@@ -1,12 +1,14 @@
 // Fully connected layer.
-//   linear     y[b,o]  = act(sum_i x[b,i] w[o,i] + bias[o])
+//   linear     y[b,o]  = act(sum_i x[b,i] w[o,i] + bias[o] + residual[b,o])
 //   linear_dx  dx[b,i] (+)= act'(x[b,i]) * sum_o dy[b,o] w[o,i]      act is that of the layer below
 //   linear_dw  dw[s][o,i] = sum_b dy[b,o] x[b,i] over the rows b of slice s;  dbias[s][o] = sum_b dy[b,o]
 // Launch: 64 x 64 outputs a workgroup (8 x 8 invocations, 8 x 8 each): x over columns, y over rows, z the replica
 // (linear_dw: z = replica * slices + slice).
+// Without a bias or a residual that term is missing.
 // Edges: loads are clamped to the last row or column, stores are guarded. dx accumulates where dims.accumulate is 1.
 #import state
 #import activation
+#import residual
 #import tile
 #import linear_dims
 
@@ -61,7 +63,8 @@ fn linear(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) l
             offset = bias[r * dims.rp + col + j];
         }
         for (var i = 0u; i < rows; i++) {
-            y[r * dims.ry + (row + i) * dims.o + col + j] = apply(column_row(c, i) + offset);
+            let at = r * dims.ry + (row + i) * dims.o + col + j;
+            y[at] = apply(add_residual(column_row(c, i) + offset, at));
         }
     }
 }

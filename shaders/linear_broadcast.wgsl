@@ -8,6 +8,7 @@
 // by zeros.
 #import state
 #import activation
+#import residual
 #import broadcast
 #import pick
 #import load
@@ -61,7 +62,8 @@ fn linear_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invoca
     let step = dims.o >> 2u;
     let rows = min(16u, dims.b - row);
     for (var i = 0u; i < rows; i++) {
-        y[out + i * step] = apply4(rows_row(&t, i) + offset);
+        let to = out + i * step;
+        y[to] = apply4(add_residual4(rows_row(&t, i) + offset, 4u * to + LANES));
     }
 }
 
@@ -81,8 +83,8 @@ fn linear_ragged(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocatio
     let out = r * dims.ry + row * dims.o + col;
     let rows = min(16u, dims.b - row);
     for (var i = 0u; i < rows; i++) {
-        let v = apply4(rows_row(&t, i) + offset);
         let at = out + i * dims.o;
+        let v = apply4(add_residual4(rows_row(&t, i) + offset, at + LANES));
         y_words[at] = v.x;
         if col + 1u < dims.o {
             y_words[at + 1u] = v.y;

@@ -7,6 +7,7 @@
 // sides, for what stands there may be another replica's NaN. dx accumulates where dims.accumulate is 1.
 #import state
 #import activation
+#import residual
 #import pick
 #import load
 #import tile4
@@ -65,7 +66,8 @@ fn linear_tiled(
         for (var i = 0u; i < 4u; i++) {
             let row = wid.y * 32u + 4u * lid.y + i;
             if row < dims.b {
-                y[r * dims.ry + row * dims.o + o] = apply(tile32_row(&t, i)[j] + offset);
+                let at = r * dims.ry + row * dims.o + o;
+                y[at] = apply(add_residual(tile32_row(&t, i)[j] + offset, at));
             }
         }
     }

@@ -6,6 +6,7 @@
 // Edges: as linear_tiled: any B, I, O; dx accumulates where dims.accumulate is 1.
 #import state
 #import activation
+#import residual
 #import pick
 #import load
 #import tile4
@@ -38,7 +39,8 @@ fn store_y(block: Block, r: u32, row: u32, col: u32) {
             offset = bitcast<f32>(pick(bitcast<vec4<u32>>(w4(at >> 2u)), at));
         }
         for (var i = row; i < min(row + 4u, dims.b); i++) {
-            y[r * dims.ry + i * dims.o + o] = apply(block_row(&t, i - row)[j] + offset);
+            let at = r * dims.ry + i * dims.o + o;
+            y[at] = apply(add_residual(block_row(&t, i - row)[j] + offset, at));
         }
     }
 }

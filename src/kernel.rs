@@ -44,25 +44,28 @@ macro_rules! kernels {
 }
 
 kernels! {
-    Linear "linear" "linear" [1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "w" Read, 5 "bias" Read, 6 "y" Write]
+    Linear "linear" "linear" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "w" Read, 5 "bias" Read, 6 "y" Write, 15 "residual" Read]
     LinearDx "linear_dx" "linear" [3 "x" Read, 4 "w" Read, 7 "dy" Read, 8 "dx" Write]
     LinearDw "linear_dw" "linear" [1 "state" Uniform, 2 "order" Read, 3 "x" Read, 7 "dy" Read, 9 "dw" Write, 10 "dbias" Write]
-    Conv2d "conv2d" "conv2d" [1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "w" Read, 5 "bias" Read, 6 "y" Write]
+    Conv2d "conv2d" "conv2d" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "w" Read, 5 "bias" Read, 6 "y" Write, 15 "residual" Read]
     Conv2dDx "conv2d_dx" "conv2d" [3 "x" Read, 4 "w" Read, 7 "dy" Read, 8 "dx" Write]
     Conv2dDw "conv2d_dw" "conv2d" [1 "state" Uniform, 2 "order" Read, 3 "x" Read, 7 "dy" Read, 9 "dw" Write, 10 "dbias" Write]
     Conv2dPool "conv2d_pool" "conv2d" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "w" Read, 5 "bias" Read, 6 "y" Write, 11 "arg" Write]
     LinearBroadcast "linear_broadcast" "linear_broadcast" [
-        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write]
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write, 15 "residual" Read]
     LinearDxBroadcast "linear_dx_broadcast" "linear_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
     LinearDwBroadcast "linear_dw_broadcast" "linear_broadcast" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
     Conv2dBroadcast "conv2d_broadcast" "conv2d_broadcast" [
-        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write]
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write, 15 "residual" Read]
     Conv2dDxBroadcast "conv2d_dx_broadcast" "conv2d_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
     Conv2dDwBroadcast "conv2d_dw_broadcast" "conv2d_broadcast" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
-    Conv2dQuad "conv2d_quad" "conv2d_quad" [1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write]
+    Conv2dQuad "conv2d_quad" "conv2d_quad" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write, 15 "residual" Read]
     Conv2dPoolQuad "conv2d_pool_quad" "conv2d_quad" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 13 "pooled" Write, 11 "arg" Write]
     Conv2dDxQuad "conv2d_dx_quad" "conv2d_quad" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
@@ -73,21 +76,22 @@ kernels! {
     Conv2dDwPoolStem "conv2d_dw_pool_stem" "conv2d_stem" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write, 12 "argmax" Load]
     LinearRagged "linear_ragged" "linear_broadcast" [
-        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 11 "y_words" Write]
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 11 "y_words" Write, 15 "residual" Read]
     LinearDxRagged "linear_dx_ragged" "linear_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
     LinearDwRagged "linear_dw_ragged" "linear_broadcast" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
-    LinearTiled "linear_tiled" "linear_tiled" [1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write]
+    LinearTiled "linear_tiled" "linear_tiled" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write, 15 "residual" Read]
     LinearDxTiled "linear_dx_tiled" "linear_tiled" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
     LinearDwTiled "linear_dw_tiled" "linear_tiled" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
     LinearTiled64 "linear_tiled64" "linear_tiled64" [
-        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write]
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write, 15 "residual" Read]
     LinearDxTiled64 "linear_dx_tiled64" "linear_tiled64" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
     LinearDwTiled64 "linear_dw_tiled64" "linear_tiled64" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
     Conv2dTiled "conv2d_tiled" "conv2d_tiled" [
-        1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "w" Read, 5 "bias" Read, 6 "y" Write]
+        1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "w" Read, 5 "bias" Read, 6 "y" Write, 15 "residual" Read]
     Conv2dDxTiled "conv2d_dx_tiled" "conv2d_tiled" [3 "x" Read, 4 "w" Read, 7 "dy" Read, 8 "dx" Write]
     Conv2dDwTiled "conv2d_dw_tiled" "conv2d_tiled" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Read, 7 "dy" Read, 9 "dw" Write, 10 "dbias" Write]
@@ -99,7 +103,7 @@ kernels! {
     Conv2dDxGrouped "conv2d_dx_grouped" "conv2d_grouped" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
     Conv2dDwGrouped "conv2d_dw_grouped" "conv2d_grouped" [3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
     Conv2dPointwise "conv2d_pointwise" "conv2d_pointwise" [
-        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write]
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write, 15 "residual" Read]
     Conv2dDxPointwise "conv2d_dx_pointwise" "conv2d_pointwise" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
     Conv2dDwPointwise "conv2d_dw_pointwise" "conv2d_pointwise" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]

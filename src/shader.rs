@@ -26,7 +26,7 @@ macro_rules! files {
 }
 
 const SHARED: &[(&str, &str)] = files!("shared/":
-    "activation", "at_buffer", "at_texture", "broadcast", "carried_buffer", "carried_texture", "conv2d_dims", "finite", "flat", "linear_dims", "linear_operands", "load_buffer", "load_texture", "optimizer", "pick", "pool_dims", "quad", "quads", "random", "reduce_buffer", "reduce_texture",
+    "activation", "at_buffer", "at_texture", "broadcast", "carried_buffer", "carried_texture", "conv2d_dims", "finite", "flat", "linear_dims", "linear_operands", "load_buffer", "load_texture", "optimizer", "pick", "pool_dims", "quad", "quads", "random", "reduce_buffer", "reduce_texture", "residual",
     "slots_buffer", "slots_texture", "source", "source4", "state", "tile", "tile4", "tile32", "tile64", "watched_buffer", "watched_texture", "winners");
 
 /// Every op's file.

@@ -69,11 +69,11 @@ const MLP: &str = "
 one step: 11 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  linear                      1x1x1   20.48 k    4.74 k  linear 1: 20 -> 32 + relu
-     state=state order=order x=inputs w=params[0+640] bias=params[640+32] y=acts0[0+512]
+     state=state order=order x=inputs w=params[0+640] bias=params[640+32] y=acts0[0+512] residual=inputs
   1  linear                      1x1x1   16.38 k    5.18 k  linear 3: 32 -> 16 + relu
-     state=state order=order x=acts0[0+512] w=params[704+512] bias=params[1216+16] y=acts1[0+256]
+     state=state order=order x=acts0[0+512] w=params[704+512] bias=params[1216+16] y=acts1[0+256] residual=acts0[0+512]
   2  linear                      1x1x1    2.56 k    1.68 k  linear 5: 16 -> 5
-     state=state order=order x=acts1[0+256] w=params[1280+80] bias=params[1408+5] y=acts0[512+80]
+     state=state order=order x=acts1[0+256] w=params[1280+80] bias=params[1408+5] y=acts0[512+80] residual=acts1[0+256]
   3  cross_entropy               1x1x1      400       768   loss and its gradient, 5 classes
      state=state order=order labels=targets z=acts0[512+80] dz=acts1[256+80] rows=acts1[384+32]
   4  linear_dw                   1x1x8    2.56 k    7.49 k  linear 5: 16 -> 5, 8 slices
@@ -94,11 +94,11 @@ one step: 11 dispatches
 one batch of an evaluation: 5 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  linear                      1x1x1   20.48 k    4.74 k  linear 1: 20 -> 32 + relu
-     state=state order=order x=inputs w=params[0+640] bias=params[640+32] y=acts0[0+512]
+     state=state order=order x=inputs w=params[0+640] bias=params[640+32] y=acts0[0+512] residual=inputs
   1  linear                      1x1x1   16.38 k    5.18 k  linear 3: 32 -> 16 + relu
-     state=state order=order x=acts0[0+512] w=params[704+512] bias=params[1216+16] y=acts1[0+256]
+     state=state order=order x=acts0[0+512] w=params[704+512] bias=params[1216+16] y=acts1[0+256] residual=acts0[0+512]
   2  linear                      1x1x1    2.56 k    1.68 k  linear 5: 16 -> 5
-     state=state order=order x=acts1[0+256] w=params[1280+80] bias=params[1408+5] y=acts0[0+80]
+     state=state order=order x=acts1[0+256] w=params[1280+80] bias=params[1408+5] y=acts0[0+80] residual=acts1[0+256]
   3  cross_entropy               1x1x1      400       768   loss and its gradient, 5 classes
      state=state order=order labels=targets z=acts0[0+80] dz=acts1[0+80] rows=acts1[128+32]
   4  tick                        1x1x1       32       384   mean loss, stop test, history
@@ -113,7 +113,7 @@ const ACCUMULATED: &str = "
 one step of 4 micro-batches: 20 dispatches; of the last one: 5
   #  kernel                 workgroups      FLOP     bytes  layer
   0  linear_broadcast            1x1x1    2.56 k      592   linear 1: 20 -> 4
-     state=state order=order x=inputs w=params[0+192] y=acts0[0+64]
+     state=state order=order x=inputs w=params[0+192] y=acts0[0+64] residual=inputs
      mirrored first: params[0+192]
   1  cross_entropy               1x1x1      320       640   loss and its gradient, 4 classes
      state=state order=order labels=targets z=acts0[0+64] dz=acts1[0+64] rows=acts1[4096+32]
@@ -137,7 +137,7 @@ the others: the first 3 of these, then
 one batch of an evaluation: 3 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  linear_broadcast            1x1x1    2.56 k      592   linear 1: 20 -> 4
-     state=state order=order x=inputs w=params[0+192] y=acts0[0+64]
+     state=state order=order x=inputs w=params[0+192] y=acts0[0+64] residual=inputs
      mirrored first: params[0+192]
   1  cross_entropy               1x1x1      320       640   loss and its gradient, 4 classes
      state=state order=order labels=targets z=acts0[0+64] dz=acts1[0+64] rows=acts1[4096+32]
@@ -153,13 +153,13 @@ const CNN: &str = "
 one step: 13 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  conv2d                     16x1x1  110.59 k   24.82 k  conv2d 1: 1x8x8 -> 6x8x8
-     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144]
+     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144] residual=inputs
   1  batch_norm_pool             6x1x1   49.15 k   30.86 k  batch_norm 2: 6x8x8 -> 6x8x8 + relu + max_pool
      state=state x=acts0[0+6144] gamma=params[128+6] beta=params[192+6] y=acts1[0+1536] saved=acts1[1536+12] running=buffers[0+12]
   2  dropout                    24x1x1    1.54 k   12.29 k  dropout 5: 6x4x4 -> 6x4x4
      state=state x=acts1[0+1536] y=acts0[6144+1536]
   3  linear                      1x1x1   30.72 k   10.66 k  linear 7: 96 -> 10
-     state=state order=order x=acts0[6144+1536] w=params[256+960] bias=params[1216+10] y=acts1[0+160]
+     state=state order=order x=acts0[6144+1536] w=params[256+960] bias=params[1216+10] y=acts1[0+160] residual=acts0[6144+1536]
   4  cross_entropy               1x1x1      800     1.41 k  loss and its gradient, 10 classes
      state=state order=order labels=targets z=acts1[0+160] dz=acts0[7680+160] rows=acts0[7872+32]
   5  linear_dw                   2x1x4   30.72 k   23.17 k  linear 7: 96 -> 10, 4 slices
@@ -182,11 +182,11 @@ one step: 13 dispatches
 one batch of an evaluation: 5 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  conv2d                     16x1x1  110.59 k   24.82 k  conv2d 1: 1x8x8 -> 6x8x8
-     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144]
+     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144] residual=inputs
   1  batch_norm_pool_eval         24x1x1   24.58 k   30.82 k  batch_norm 2: 6x8x8 -> 6x8x8 + relu + max_pool
      x=acts0[0+6144] gamma=params[128+6] beta=params[192+6] y=acts1[0+1536] stats=buffers[0+12]
   2  linear                      1x1x1   30.72 k   10.66 k  linear 7: 96 -> 10
-     state=state order=order x=acts1[0+1536] w=params[256+960] bias=params[1216+10] y=acts0[0+160]
+     state=state order=order x=acts1[0+1536] w=params[256+960] bias=params[1216+10] y=acts0[0+160] residual=acts1[0+1536]
   3  cross_entropy               1x1x1      800     1.41 k  loss and its gradient, 10 classes
      state=state order=order labels=targets z=acts0[0+160] dz=acts1[0+160] rows=acts1[192+32]
   4  tick                        1x1x1       32       384   mean loss, stop test, history
@@ -198,66 +198,62 @@ memory: params 5.12 kB, moments 10.24 kB, buffers 256 B, grads 20.99 kB, norms 2
 
 const RESIDUAL: &str = "
 3x8x8 -> 10, cross_entropy, AdamW, weight decay 0.01, batch 16, 3 replicas
-one step: 18 dispatches
+one step: 17 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  conv2d                     16x1x3    1.33 M  127.87 k  conv2d 1: 3x8x8 -> 8x8x8 + relu
-     state=state order=order x=inputs w=params[0+3800] bias=params[256+3592] y=acts0[0+24576]
+     state=state order=order x=inputs w=params[0+3800] bias=params[256+3592] y=acts0[0+24576] residual=inputs
   1  conv2d                     16x1x3    3.54 M  227.62 k  conv2d 3: 8x8x8 -> 8x8x8 + relu
-     state=state order=order x=acts0[0+24576] w=params[320+4160] bias=params[896+3592] y=acts1[0+24576]
-  2  conv2d                     16x1x3    3.54 M  227.62 k  conv2d 5: 8x8x8 -> 8x8x8
-     state=state order=order x=acts1[0+24576] w=params[960+4160] bias=params[1536+3592] y=acts0[24576+24576]
-  3  add                       128x1x3   24.58 k  294.91 k  add 6: 8x8x8 -> 8x8x8 + relu
-     a=acts0[24576+24576] b=acts0[0+24576] y=acts1[24576+24576]
-  4  avg_pool                    1x2x3   24.58 k   99.84 k  avg_pool 8: 8x8x8 -> 8x1x1
-     x=acts1[24576+24576] y=acts0[24576+384]
-  5  linear                      1x1x3    7.68 k   32.74 k  linear 10: 8 -> 10
-     state=state order=order x=acts0[24576+384] w=params[1600+3664] bias=params[1728+3594] y=acts1[49152+544]
-  6  cross_entropy               1x1x3    2.40 k    4.99 k  loss and its gradient, 10 classes
-     state=state order=order labels=targets z=acts1[49152+544] dz=acts0[24960+544] rows=acts0[25536+160]
-  7  linear_dw                  1x1x24    7.68 k   22.14 k  linear 10: 8 -> 10, 8 slices
+     state=state order=order x=acts0[0+24576] w=params[320+4160] bias=params[896+3592] y=acts1[0+24576] residual=acts0[0+24576]
+  2  conv2d                     16x1x3    3.54 M  325.92 k  conv2d 5: 8x8x8 -> 8x8x8 + add + relu
+     state=state order=order x=acts1[0+24576] w=params[960+4160] bias=params[1536+3592] y=acts2[0+24576] residual=acts0[0+24576]
+  3  avg_pool                    1x2x3   24.58 k   99.84 k  avg_pool 8: 8x8x8 -> 8x1x1
+     x=acts2[0+24576] y=acts0[24576+384]
+  4  linear                      1x1x3    7.68 k   32.74 k  linear 10: 8 -> 10
+     state=state order=order x=acts0[24576+384] w=params[1600+3664] bias=params[1728+3594] y=acts1[24576+544] residual=acts0[24576+384]
+  5  cross_entropy               1x1x3    2.40 k    4.99 k  loss and its gradient, 10 classes
+     state=state order=order labels=targets z=acts1[24576+544] dz=acts0[24960+544] rows=acts0[25536+160]
+  6  linear_dw                  1x1x24    7.68 k   22.14 k  linear 10: 8 -> 10, 8 slices
      state=state order=order x=acts0[24576+384] dy=acts0[24960+544] dw=grads[0+3072] dbias=grads[3072+1536]
-  8  linear_dx                   1x1x3    7.68 k   18.37 k  linear 10: 8 -> 10
-     x=acts0[24960+544] w=params[1600+3664] dy=acts0[24960+544] dx=acts1[49152+384]
-  9  avg_pool_dx               1x128x3   24.58 k  198.14 k  avg_pool 8: 8x8x8 -> 8x1x1, through relu
-     x=acts1[24576+24576] dy=acts1[49152+384] dx=acts0[25728+24576]
- 10  add_dx                    128x1x3   24.58 k  294.91 k  add 6: 8x8x8 -> 8x8x8, through relu
-     x=acts0[0+24576] dy=acts0[25728+24576] dx=acts1[24576+24576]
- 11  conv2d_dw                  2x1x12    3.54 M  227.33 k  conv2d 5: 8x8x8 -> 8x8x8, 4 slices
+  7  linear_dx                   1x1x3    7.68 k   18.37 k  linear 10: 8 -> 10
+     x=acts0[24960+544] w=params[1600+3664] dy=acts0[24960+544] dx=acts1[24576+384]
+  8  avg_pool_dx               1x128x3   24.58 k  198.14 k  avg_pool 8: 8x8x8 -> 8x1x1, through relu
+     x=acts2[0+24576] dy=acts1[24576+384] dx=acts0[25728+24576]
+  9  conv2d_dw                  2x1x12    3.54 M  227.33 k  conv2d 5: 8x8x8 -> 8x8x8, 4 slices
      state=state order=order x=acts1[0+24576] dy=acts0[25728+24576] dw=grads[4608+6912] dbias=grads[11520+768]
- 12  conv2d_dx                  16x1x3    3.54 M  311.55 k  conv2d 5: 8x8x8 -> 8x8x8, through relu
+ 10  conv2d_dx                  16x1x3    3.54 M  311.55 k  conv2d 5: 8x8x8 -> 8x8x8, through relu
      x=acts1[0+24576] w=params[960+4160] dy=acts0[25728+24576] dx=acts2[0+24576]
- 13  conv2d_dw                  2x1x12    3.54 M  227.33 k  conv2d 3: 8x8x8 -> 8x8x8, 4 slices
+ 11  add_dx                    128x1x3   24.58 k  294.91 k  conv2d 5: 8x8x8 -> 8x8x8, what was added, through relu
+     x=acts0[0+24576] dy=acts0[25728+24576] dx=acts1[0+24576]
+ 12  conv2d_dw                  2x1x12    3.54 M  227.33 k  conv2d 3: 8x8x8 -> 8x8x8, 4 slices
      state=state order=order x=acts0[0+24576] dy=acts2[0+24576] dw=grads[12288+6912] dbias=grads[19200+768]
- 14  conv2d_dx                  16x1x3    3.54 M  311.55 k  conv2d 3: 8x8x8 -> 8x8x8, through relu
-     x=acts0[0+24576] w=params[320+4160] dy=acts2[0+24576] dx=acts1[24576+24576]
- 15  conv2d_dw                  1x1x24    1.33 M  129.02 k  conv2d 1: 3x8x8 -> 8x8x8, 8 slices
-     state=state order=order x=inputs dy=acts1[24576+24576] dw=grads[19968+6144] dbias=grads[26112+1536]
- 16  tick                        1x1x3      108     1.41 k  mean loss, stop test, history
+ 13  conv2d_dx                  16x1x3    3.54 M  311.55 k  conv2d 3: 8x8x8 -> 8x8x8, through relu
+     x=acts0[0+24576] w=params[320+4160] dy=acts2[0+24576] dx=acts1[0+24576]
+ 14  conv2d_dw                  1x1x24    1.33 M  129.02 k  conv2d 1: 3x8x8 -> 8x8x8, 8 slices
+     state=state order=order x=inputs dy=acts1[0+24576] dw=grads[19968+6144] dbias=grads[26112+1536]
+ 15  tick                        1x1x3      108     1.41 k  mean loss, stop test, history
      states=state rows=acts0[25536+160] norms=norms schedule=schedule history=history
- 17  adam                        2x1x3   96.77 k  240.83 k  AdamW, weight decay 0.01
+ 16  adam                        2x1x3   96.77 k  240.83 k  AdamW, weight decay 0.01
      state=state blocks=blocks grads=grads[0+27648] params=params[0+5376] moments=moments norms=norms
 
-one batch of an evaluation: 8 dispatches
+one batch of an evaluation: 7 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  conv2d                     16x1x3    1.33 M  127.87 k  conv2d 1: 3x8x8 -> 8x8x8 + relu
-     state=state order=order x=inputs w=params[0+3800] bias=params[256+3592] y=acts0[0+24576]
+     state=state order=order x=inputs w=params[0+3800] bias=params[256+3592] y=acts0[0+24576] residual=inputs
   1  conv2d                     16x1x3    3.54 M  227.62 k  conv2d 3: 8x8x8 -> 8x8x8 + relu
-     state=state order=order x=acts0[0+24576] w=params[320+4160] bias=params[896+3592] y=acts1[0+24576]
-  2  conv2d                     16x1x3    3.54 M  227.62 k  conv2d 5: 8x8x8 -> 8x8x8
-     state=state order=order x=acts1[0+24576] w=params[960+4160] bias=params[1536+3592] y=acts0[24576+24576]
-  3  add                       128x1x3   24.58 k  294.91 k  add 6: 8x8x8 -> 8x8x8 + relu
-     a=acts0[24576+24576] b=acts0[0+24576] y=acts1[0+24576]
-  4  avg_pool                    1x2x3   24.58 k   99.84 k  avg_pool 8: 8x8x8 -> 8x1x1
-     x=acts1[0+24576] y=acts0[0+384]
-  5  linear                      1x1x3    7.68 k   32.74 k  linear 10: 8 -> 10
-     state=state order=order x=acts0[0+384] w=params[1600+3664] bias=params[1728+3594] y=acts1[0+544]
-  6  cross_entropy               1x1x3    2.40 k    4.99 k  loss and its gradient, 10 classes
+     state=state order=order x=acts0[0+24576] w=params[320+4160] bias=params[896+3592] y=acts1[0+24576] residual=acts0[0+24576]
+  2  conv2d                     16x1x3    3.54 M  325.92 k  conv2d 5: 8x8x8 -> 8x8x8 + add + relu
+     state=state order=order x=acts1[0+24576] w=params[960+4160] bias=params[1536+3592] y=acts2[0+24576] residual=acts0[0+24576]
+  3  avg_pool                    1x2x3   24.58 k   99.84 k  avg_pool 8: 8x8x8 -> 8x1x1
+     x=acts2[0+24576] y=acts0[0+384]
+  4  linear                      1x1x3    7.68 k   32.74 k  linear 10: 8 -> 10
+     state=state order=order x=acts0[0+384] w=params[1600+3664] bias=params[1728+3594] y=acts1[0+544] residual=acts0[0+384]
+  5  cross_entropy               1x1x3    2.40 k    4.99 k  loss and its gradient, 10 classes
      state=state order=order labels=targets z=acts1[0+544] dz=acts0[0+544] rows=acts0[576+160]
-  7  tick                        1x1x3       96     1.41 k  mean loss, stop test, history
+  6  tick                        1x1x3       96     1.41 k  mean loss, stop test, history
      states=state rows=acts0[576+160] norms=norms schedule=schedule history=history
 
-24.11 MFLOP and 3.00 MB a step; 1482 parameters
-memory: params 21.50 kB, moments 43.01 kB, buffers 0 B, grads 110.59 kB, norms 768 B, blocks 512 B, acts0 201.22 kB, acts1 198.91 kB, acts2 98.30 kB = 674.82 kB
+24.08 MFLOP and 2.80 MB a step; 1482 parameters
+memory: params 21.50 kB, moments 43.01 kB, buffers 0 B, grads 110.59 kB, norms 768 B, blocks 512 B, acts0 201.22 kB, acts1 100.61 kB, acts2 98.30 kB = 576.51 kB
 ";
 
 const TILED_CNN: &str = "
@@ -267,9 +263,9 @@ one step: 11 dispatches
   0  conv2d_pool_tiled         128x1x1  442.37 k   33.01 k  conv2d 1: 1x8x8 -> 6x8x8 + relu + max_pool
      state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144] arg=acts0[6144+2048]
   1  conv2d_tiled               32x2x1    4.42 M  197.22 k  conv2d 4: 6x4x4 -> 40x4x4 + relu
-     state=state order=order x=acts0[0+6144] w=params[128+2160] bias=params[2304+40] y=acts1[0+40960]
+     state=state order=order x=acts0[0+6144] w=params[128+2160] bias=params[2304+40] y=acts1[0+40960] residual=acts0[0+6144]
   2  linear_tiled                1x2x1  819.20 k  192.04 k  linear 7: 640 -> 10
-     state=state order=order x=acts1[0+40960] w=params[0+8832] y=acts0[8192+640]
+     state=state order=order x=acts1[0+40960] w=params[0+8832] y=acts0[8192+640] residual=acts1[0+40960]
   3  cross_entropy               1x1x1    3.20 k    5.63 k  loss and its gradient, 10 classes
      state=state order=order labels=targets z=acts0[8192+640] dz=acts1[40960+640] rows=acts1[41600+128]
   4  linear_dw_tiled            20x1x2  819.20 k  218.11 k  linear 7: 640 -> 10, 2 slices
@@ -292,9 +288,9 @@ one batch of an evaluation: 5 dispatches
   0  conv2d_pool_tiled         128x1x1  442.37 k   33.01 k  conv2d 1: 1x8x8 -> 6x8x8 + relu + max_pool
      state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144] arg=acts0[6144+2048]
   1  conv2d_tiled               32x2x1    4.42 M  197.22 k  conv2d 4: 6x4x4 -> 40x4x4 + relu
-     state=state order=order x=acts0[0+6144] w=params[128+2160] bias=params[2304+40] y=acts1[0+40960]
+     state=state order=order x=acts0[0+6144] w=params[128+2160] bias=params[2304+40] y=acts1[0+40960] residual=acts0[0+6144]
   2  linear_tiled                1x2x1  819.20 k  192.04 k  linear 7: 640 -> 10
-     state=state order=order x=acts1[0+40960] w=params[0+8832] y=acts0[0+640]
+     state=state order=order x=acts1[0+40960] w=params[0+8832] y=acts0[0+640] residual=acts1[0+40960]
   3  cross_entropy               1x1x1    3.20 k    5.63 k  loss and its gradient, 10 classes
      state=state order=order labels=targets z=acts0[0+640] dz=acts1[0+640] rows=acts1[640+128]
   4  tick                        1x1x1      128       768   mean loss, stop test, history
@@ -309,13 +305,13 @@ const MIRRORED_MLP: &str = "
 one step: 11 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  linear_broadcast            1x1x1   20.48 k    4.74 k  linear 1: 20 -> 32 + relu
-     state=state order=order x=inputs w=params[0+1472] y=acts0[0+512]
+     state=state order=order x=inputs w=params[0+1472] y=acts0[0+512] residual=inputs
      mirrored first: params[0+1472]
   1  linear_broadcast            1x1x1   16.38 k    5.18 k  linear 3: 32 -> 16 + relu
-     state=state order=order x=acts0[0+512] w=params[0+1472] y=acts1[0+256]
+     state=state order=order x=acts0[0+512] w=params[0+1472] y=acts1[0+256] residual=acts0[0+512]
      mirrored first: acts0[0+512]
   2  linear_ragged               1x1x1    2.56 k    1.68 k  linear 5: 16 -> 5
-     state=state order=order x=acts1[0+256] w=params[0+1472] y_words=acts0[4096+80]
+     state=state order=order x=acts1[0+256] w=params[0+1472] y_words=acts0[4096+80] residual=acts1[0+256]
      mirrored first: acts1[0+256]
   3  cross_entropy               1x1x1      400       768   loss and its gradient, 5 classes
      state=state order=order labels=targets z=acts0[4096+80] dz=acts1[4096+80] rows=acts1[8192+32]
@@ -341,13 +337,13 @@ one step: 11 dispatches
 one batch of an evaluation: 5 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  linear_broadcast            1x1x1   20.48 k    4.74 k  linear 1: 20 -> 32 + relu
-     state=state order=order x=inputs w=params[0+1472] y=acts0[0+512]
+     state=state order=order x=inputs w=params[0+1472] y=acts0[0+512] residual=inputs
      mirrored first: params[0+1472]
   1  linear_broadcast            1x1x1   16.38 k    5.18 k  linear 3: 32 -> 16 + relu
-     state=state order=order x=acts0[0+512] w=params[0+1472] y=acts1[0+256]
+     state=state order=order x=acts0[0+512] w=params[0+1472] y=acts1[0+256] residual=acts0[0+512]
      mirrored first: acts0[0+512]
   2  linear_ragged               1x1x1    2.56 k    1.68 k  linear 5: 16 -> 5
-     state=state order=order x=acts1[0+256] w=params[0+1472] y_words=acts0[0+80]
+     state=state order=order x=acts1[0+256] w=params[0+1472] y_words=acts0[0+80] residual=acts1[0+256]
      mirrored first: acts1[0+256]
   3  cross_entropy               1x1x1      400       768   loss and its gradient, 5 classes
      state=state order=order labels=targets z=acts0[0+80] dz=acts1[0+80] rows=acts1[4096+32]

@@ -114,6 +114,11 @@ impl Conv2d {
         self.groups == 1
     }
 
+    /// Can its forward kernel add another value?
+    pub(super) fn adds(&self) -> bool {
+        self.groups == 1
+    }
+
     /// Can it pool what it stores, from `input` to `shape`, in windows of 2 x 2?
     pub(super) fn pools(&self, profile: Profile, input: &[usize], shape: &[usize]) -> bool {
         even(shape) && Family::of(self, profile, input, shape).kernel(Pass::PooledForward).is_some()
@@ -191,6 +196,8 @@ impl Conv2d {
         if let Some(arg) = saved {
             dims.ra = cx.stride(Value::Tensor(arg));
             operands.push(Operand::Tensor(arg));
+        } else if self.adds() {
+            operands.push(layer.residual());
         }
         let planes = [cx.batch, self.out, layer.shape[1] * layer.shape[2]];
         cx.call(Call {

@@ -87,7 +87,7 @@ impl Linear {
         let (kernel, tile) = product::kernel(Pass::Forward, tiling, self.fours(layer));
         let mut operands = vec![Operand::State, Operand::Order, layer.inputs[0].into()];
         operands.extend(weights(kernel, layer));
-        operands.push(Operand::Tensor(y));
+        operands.extend([Operand::Tensor(y), layer.residual()]);
         cx.call(Call {
             kernel,
             act: layer.epilogue.code(),

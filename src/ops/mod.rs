@@ -347,7 +347,11 @@ impl Op {
 
     /// Can its own kernel add another value to the output?
     pub(crate) fn fuses_residual(&self) -> bool {
-        matches!(self, Self::BatchNorm(_))
+        match self {
+            Self::Linear(_) | Self::BatchNorm(_) => true,
+            Self::Conv2d(conv) => conv.adds(),
+            _ => false,
+        }
     }
 
     /// Does its backward kernel know the value before an activation that follows, and so apply the slope by itself, whoever

@@ -136,6 +136,28 @@ fn a_sweep_of_the_digits_suggests_a_rate() {
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
 }
 
+/// Where other devices compile kernels ahead (Mesa's CPU driver), they compile those that the run needs, and no others: the
+/// driver's cache holds one a launch of this plan. From it the next run has the same bits.
+#[test]
+fn a_cold_cache_gives_the_bits_of_a_warm_one() {
+    fn entries(folder: &Path) -> usize {
+        let each = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        each.map(|path| if path.is_dir() { entries(&path) } else { 1 }).sum()
+    }
+    let folder = Folder::new();
+    let cache = folder.0.join("cache");
+    let run = |csv: &str| {
+        let args = format!("find --model cnn --steps 12 --no-verify --csv {csv}");
+        done(folder.command(&args).env("MESA_SHADER_CACHE_DIR", &cache).output().as_ref().unwrap());
+        folder.read(csv)
+    };
+    let cold = run("cold.csv");
+    let kept = entries(&cache);
+    assert!(kept <= 15 + 2, "{kept} files for 15 kernels; an index and a marker may be among them");
+    assert_eq!(run("warm.csv"), cold);
+    assert_eq!(entries(&cache), kept, "the second run compiled something");
+}
+
 #[test]
 fn json_has_everything() {
     let found = Folder::new().json("find --data moons --json");

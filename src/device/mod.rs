@@ -1,6 +1,7 @@
 //! The GPU: the only place that knows wgpu. A plan goes in, histories come out.
 
 mod adapter;
+mod ahead;
 mod heard;
 mod profile;
 mod program;
@@ -17,8 +18,9 @@ use crate::kernel::{Access, Kernel};
 use crate::layout::MIRROR_ROW;
 use crate::plan::{Profile, Tuning};
 use crate::shader::{Loads, assemble};
+use ahead::Ahead;
 use heard::Heard;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,6 +34,9 @@ pub(crate) struct Inner {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     adapter: Adapter,
+    /// Where a device of our own came from.
+    opened: Option<wgpu::Adapter>,
+    ahead: Mutex<Ahead>,
     /// Measured, where it was.
     tuning: Mutex<Option<Tuning>>,
     pipelines: Mutex<HashMap<PipelineKey, Arc<Pipeline>>>,
@@ -88,7 +93,7 @@ impl Gpu {
         let wanted = std::env::var("RANGEFINDER_ADAPTER").ok().filter(|v| !v.is_empty());
         let (found, adapter) = adapter::choose(wanted.as_deref(), power).await?;
         let (device, queue) = adapter::open(&found).await?;
-        let gpu = Self::with(device, queue, adapter);
+        let gpu = Self::with(device, queue, adapter, Some(found));
         let heard = gpu.inner.heard.clone();
         gpu.inner.device.set_device_lost_callback(move |reason, text| {
             // Natively, dropping the last handle also "loses" the device; that is nobody's error. In a browser a page did it.
@@ -118,14 +123,21 @@ impl Gpu {
     /// The application's error and device-lost handlers stay in place.
     pub fn adopt(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         let adapter = Adapter::describe(&device.adapter_info(), 0, &device.limits(), device.features());
-        Self::with(device, queue, adapter)
+        Self::with(device, queue, adapter, None)
     }
 
-    fn with(device: wgpu::Device, queue: wgpu::Queue, adapter: Adapter) -> Self {
+    fn with(
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        adapter: Adapter,
+        opened: Option<wgpu::Adapter>,
+    ) -> Self {
         let inner = Inner {
             device,
             queue,
             adapter,
+            opened,
+            ahead: Mutex::default(),
             tuning: Mutex::default(),
             pipelines: Mutex::default(),
             modules: Mutex::default(),
@@ -286,6 +298,21 @@ impl Inner {
     pub fn pipeline(&self, key: PipelineKey) -> Arc<Pipeline> {
         let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
         pipelines.entry(key).or_insert_with(|| Arc::new(self.make_pipeline(key))).clone()
+    }
+
+    /// The launches that are the first of a pipeline which is not made yet.
+    pub fn first<T>(&self, launches: impl Iterator<Item = (PipelineKey, T)>) -> Vec<(PipelineKey, T)> {
+        let pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = HashSet::new();
+        launches.filter(|(key, _)| !pipelines.contains_key(key) && seen.insert(*key)).collect()
+    }
+
+    /// Has kernels compiled by idle cores, where the driver waits with it for their first launch: see [`Ahead`].
+    pub fn compile_ahead(&self, first: Vec<(PipelineKey, Vec<u32>)>) {
+        if let Some(from) = &self.opened {
+            let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+            ahead.compile(from, &self.adapter, first);
+        }
     }
 
     fn make_pipeline(&self, (kernel, loads, act, source): PipelineKey) -> Pipeline {

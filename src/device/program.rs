@@ -1,7 +1,7 @@
 //! A plan bound to a device: buffers by role, one bind group a dispatch.
 
 use super::run::MOST_STEPS;
-use super::{Gpu, Pipeline, signal::Signal};
+use super::{Gpu, Pipeline, PipelineKey, signal::Signal};
 use crate::data::{Dataset, Inputs, Targets};
 use crate::error::{Error, Result};
 use crate::kernel::Access;
@@ -350,18 +350,20 @@ impl Program {
                 List::Eval | List::Inside => i > step.len() && i < carry,
             };
             let uploaded = &self.datasets[&data];
-            let dispatches = all(&self.plan).enumerate().filter(|(i, _)| belongs(*i));
-            Ok(dispatches.map(|(i, d)| self.launch(list, d, i, uploaded)).collect())
+            let dispatches = || all(&self.plan).enumerate().filter(|(i, _)| belongs(*i));
+            let keys = dispatches().map(|(_, d)| (pipeline_key(d, uploaded), d.dims.clone()));
+            let first = inner.first(keys);
+            Ok((first, dispatches().map(|(i, d)| self.launch(list, d, i, uploaded)).collect()))
         });
-        let launches = launches.await?;
+        let (first, launches) = launches.await?;
+        inner.compile_ahead(first);
         self.bound.insert((list, data), Arc::new(launches));
         Ok(())
     }
 
     fn launch(&self, list: List, dispatch: &Dispatch, index: usize, data: &Uploaded) -> Launch {
         let inner = &self.gpu.inner;
-        let source = if dispatch.reads_inputs() { data.source } else { 0 };
-        let pipeline = inner.pipeline((dispatch.kernel, dispatch.loads, dispatch.act, source));
+        let pipeline = inner.pipeline(pipeline_key(dispatch, data));
         let dims = wgpu::BufferBinding {
             buffer: &self.dims,
             offset: DIMS_STRIDE * index as u64,
@@ -514,6 +516,11 @@ impl Program {
 /// Every dispatch of a plan, in the order of their dims.
 fn all(plan: &Plan) -> impl Iterator<Item = &Dispatch> {
     plan.step.iter().chain([&plan.flush]).chain(&plan.eval).chain(&plan.carry)
+}
+
+fn pipeline_key(dispatch: &Dispatch, data: &Uploaded) -> PipelineKey {
+    let source = if dispatch.reads_inputs() { data.source } else { 0 };
+    (dispatch.kernel, dispatch.loads, dispatch.act, source)
 }
 
 /// Writes bytes whose number need not be a multiple of four.

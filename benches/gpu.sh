@@ -5,9 +5,9 @@
 #
 # kernels (matrix products of 256 to 4096 and the MLP's skinny ones, a convolution in three passes), training steps, range tests of
 # the MLP, the CNN and ResNet-9, 64 replicas against one; all of it by the table of device classes first, then with the kernels that
-# `--tune` finds; and beside it PyTorch on the same GPU: eager, torch.compile, a CUDA graph, torch-lr-finder, cuBLAS and cuDNN in
-# f32 without TF32; and burn's wgpu backend, where it has been built. Prints tables of ratios and writes all of it to
-# benches/results/<device>.md. Let nothing else run meanwhile.
+# `--tune` finds; what many steps in one launch give a tiny network (benches/tiny.rs); and beside it PyTorch on the same GPU: eager,
+# torch.compile, a CUDA graph, torch-lr-finder, cuBLAS and cuDNN in f32 without TF32; and burn's wgpu backend, where it has been
+# built. Prints tables of ratios and writes all of it to benches/results/<device>.md. Let nothing else run meanwhile.
 #
 # Options, stages and settings are those of benches/rivals/run.sh: `gpu.sh --quick` is a look that writes no file. Needs a Vulkan
 # driver, cargo, and python3 with PyTorch or the means to download it.

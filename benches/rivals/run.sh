@@ -5,7 +5,7 @@
 #     benches/rivals/run.sh [--quick] [--tune] [--burn] [STAGE...]
 #
 # Stages, by default all in turn; what one leaves in benches/rivals/work the next finds, also in another call:
-#     ours     kernels, steps, range tests; with --tune before and after measuring which kernels are the fastest
+#     ours     kernels, steps, range tests; with --tune before and after measuring which kernels are the fastest; tiny networks
 #     pytorch  a plain loop, torch-lr-finder, kernels; on CUDA also torch.compile and a CUDA graph
 #     burn     with --burn, or where it has been built: that takes half an hour on two cores, once. On Mesa's CPU driver the rival
 #              runs for five minutes, two of them to tune its kernels, and makes fewer steps; on a GPU seconds to a minute
@@ -61,11 +61,14 @@ packed() {
     echo "$work/bin/$1"
 }
 
-engine() {
+# A bench of ours, by its name.
+measure() {
+    name=$1
+    shift
     if has cargo; then
-        cargo bench --quiet --bench engine -- "$@"
+        cargo bench --quiet --bench "$name" -- "$@"
     else
-        "$(packed engine)" "$@"
+        "$(packed "$name")" "$@"
     fi
 }
 
@@ -81,9 +84,11 @@ rival() {
 
 build() {
     rm -f "$work"/bin/*
-    binary=$(cargo bench --bench engine --no-run --message-format=json | sed -n 's/.*"executable":"\([^"]*engine-[^"]*\)".*/\1/p')
-    strip -o "$work/bin/engine" "$binary"
-    gzip "$work/bin/engine"
+    for name in engine tiny; do
+        binary=$(cargo bench --bench $name --no-run --message-format=json | sed -n 's/.*"executable":"\([^"]*'$name'-[^"]*\)".*/\1/p')
+        strip -o "$work/bin/$name" "$binary"
+        gzip "$work/bin/$name"
+    done
     [ -z "$burn" ] || cargo build --release --manifest-path $rivals/burn/Cargo.toml
     if [ -x "$burn_target/release/rival-burn" ]; then
         strip -o "$work/bin/rival-burn" "$burn_target/release/rival-burn"
@@ -97,14 +102,17 @@ ours() {
     set -- $quick
     if [ -n "$tune" ]; then
         echo "by the table of device classes:"
-        engine "$@" --json "$PWD/$work/untuned.json" >"$work/untuned.txt"
+        measure engine "$@" --json "$PWD/$work/untuned.json" >"$work/untuned.txt"
         cat "$work/untuned.txt"
         echo
         echo "tuned:"
         set -- "$@" --tune --against "$PWD/$work/untuned.json"
     fi
-    engine "$@" --kernels --json "$PWD/$work/rangefinder.json" >"$work/rangefinder.txt"
+    measure engine "$@" --kernels --json "$PWD/$work/rangefinder.json" >"$work/rangefinder.txt"
     cat "$work/rangefinder.txt"
+    echo
+    measure tiny $quick >"$work/tiny.txt" || echo "the bench of tiny networks failed" >&2
+    cat "$work/tiny.txt"
 }
 
 find_python() {
@@ -164,6 +172,8 @@ table() {
         echo
         echo '```text'
         cat "$work/rangefinder.txt"
+        echo
+        cat "$work/tiny.txt"
         echo '```'
     } >"$file"
     echo

@@ -28,9 +28,11 @@ struct Dims {
 @group(0) @binding(6) var<storage, read_write> parts: array<vec4<f32>>; // (blocks)
 @group(0) @binding(7) var<storage, read> sums: array<vec4<f32>>;        // parts, read
 @group(0) @binding(8) var<storage, read_write> history: array<vec4<f32>>; // after its records: (replicas, steps, tensors)
-// 2 blocks, 3 grads, 4 params, 5 moments: by watched
+// 2 blocks, 3 grads: by slots; 4 params, 5 moments: by watched
+#import slots
 #import watched
 #import optimizer
+#import gradient
 
 @compute @workgroup_size(64)
 fn sgd_norms(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {

@@ -25,6 +25,7 @@
 @group(0) @binding(10) var<storage, read_write> dbias: array<f32>;     // (slices, replicas, O)
 #import source4
 #import quad
+#import weight_gradient
 
 const LANES = vec4<u32>(0u, 1u, 2u, 3u);
 
@@ -156,64 +157,18 @@ fn linear_dx_ragged(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invoca
     input_gradient(wid, lane, true);
 }
 
-// Four outputs of row b of dy, from element `at` of it on. Those past the end are sums that are not stored.
-fn dy_rows(at: u32, b: u32, ragged: bool) -> vec4<f32> {
-    if ragged {
-        return dy_quad(at + b * dims.o);
-    }
-    return dy4((at + b * dims.o) >> 2u);
-}
-
-fn weight_gradient(wid: vec3<u32>, lane: u32, ragged: bool) {
+// One slice of the batch's terms of the weight gradient, and of the bias gradient.
+fn gradient_slice(wid: vec3<u32>, lane: u32, ragged: bool) {
     let r = wid.z / dims.slices;
     let slice = wid.z % dims.slices;
     let row = wid.y * 16u; // o
     let col = wid.x * 32u + 4u * lane; // i
-    let j = lane & 3u;
-    let last = (dims.o - 1u) & ~3u;
-    let dy0 = 4u * dims.dy0 + r * dims.ry;
-    let dy_lo = dy0 + min(row + 4u * (lane >> 2u), last);
-    let dy_hi = dy0 + min(row + 8u + 4u * (lane >> 2u), last);
-    let width = dims.i >> 2u;
-    let c = min(col >> 2u, width - 1u);
     let end = min((slice + 1u) * dims.slice_b, dims.b);
-    let s = scaling(r);
     var t: Rows;
-    var sum_lo = vec4<f32>();
-    var sum_hi = vec4<f32>();
-    for (var k = slice * dims.slice_b; k < end; k += 8u) {
-        // Eight rows of the batch at a time; each lane finds one of them. Rows past the end count as zero. Every load comes before
-        // the first sum: what waits for the later ones then has something to do.
-        let row_x = source4_row(r, min(k + lane, end - 1u), width);
-        let b = min(k + j, end - 1u);
-        let b2 = min(k + 4u + j, end - 1u);
-        let there = select(0.0, 1.0, k + j < end);
-        let there2 = select(0.0, 1.0, k + 4u + j < end);
-        let lo = dy_rows(dy_lo, b, ragged) * there;
-        let hi = dy_rows(dy_hi, b, ragged) * there;
-        let lo2 = dy_rows(dy_lo, b2, ragged) * there2;
-        let hi2 = dy_rows(dy_hi, b2, ragged) * there2;
-        // Written out: a lane that is known beforehand is a move, one that is not goes through memory.
-        let x = mat4x4<f32>(
-            source4(s, subgroupBroadcast(row_x, 0u) + c), source4(s, subgroupBroadcast(row_x, 1u) + c),
-            source4(s, subgroupBroadcast(row_x, 2u) + c), source4(s, subgroupBroadcast(row_x, 3u) + c)
-        );
-        let x2 = mat4x4<f32>(
-            source4(s, subgroupBroadcast(row_x, 4u) + c), source4(s, subgroupBroadcast(row_x, 5u) + c),
-            source4(s, subgroupBroadcast(row_x, 6u) + c), source4(s, subgroupBroadcast(row_x, 7u) + c)
-        );
-        rows_add4_transposed(&t, lo, hi, x);
-        rows_add4_transposed(&t, lo2, hi2, x2);
-        sum_lo += lo + lo2;
-        sum_hi += hi + hi2;
-    }
-    // Over the four lanes that share rows, in a fixed tree.
-    sum_lo += subgroupShuffleXor(sum_lo, 1u);
-    sum_lo += subgroupShuffleXor(sum_lo, 2u);
-    sum_hi += subgroupShuffleXor(sum_hi, 1u);
-    sum_hi += subgroupShuffleXor(sum_hi, 2u);
+    let sums = weight_gradient(&t, r, lane, row, col, state[r].batch, slice * dims.slice_b, end, ragged);
     let out = slice * dims.replicas + r;
     if col < dims.i {
+        let width = dims.i >> 2u;
         let first = (out * dims.rdw + row * dims.i + col) >> 2u;
         let rows = min(16u, dims.o - row);
         for (var i = 0u; i < rows; i += 4u) {
@@ -231,22 +186,22 @@ fn weight_gradient(wid: vec3<u32>, lane: u32, ragged: bool) {
         }
     }
     if wid.x == 0u && dims.has_bias == 1u {
-        let at = row + 4u * (lane >> 2u) + j;
+        let at = row + lane;
         if at < dims.o {
-            dbias[out * dims.rdb + at] = sum_lo[j];
+            dbias[out * dims.rdb + at] = sums.lo[lane & 3u];
         }
         if at + 8u < dims.o {
-            dbias[out * dims.rdb + at + 8u] = sum_hi[j];
+            dbias[out * dims.rdb + at + 8u] = sums.hi[lane & 3u];
         }
     }
 }
 
 @compute @workgroup_size(8)
 fn linear_dw_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    weight_gradient(wid, lane, false);
+    gradient_slice(wid, lane, false);
 }
 
 @compute @workgroup_size(8)
 fn linear_dw_ragged(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    weight_gradient(wid, lane, true);
+    gradient_slice(wid, lane, true);
 }

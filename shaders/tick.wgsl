@@ -16,7 +16,7 @@ struct Dims {
     b: u32,
     norms: u32, // partial sums of one replica
     rr: u32,    // words from one replica to the next: rows
-    rn: u32,    // norms
+    replicas: u32,
     has_accuracy: u32,
     norm_lag: u32,
     has_norm: u32,
@@ -50,7 +50,7 @@ struct Record {
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read_write> states: array<State>;
 @group(0) @binding(2) var<storage, read> rows: array<vec2<f32>>; // (B): loss, right
-@group(0) @binding(3) var<storage, read> norms: array<f32>;      // partial sums of squares
+@group(0) @binding(3) var<storage, read> norms: array<f32>;      // (partial sums of squares, replicas)
 @group(0) @binding(4) var<storage, read> schedule: array<Hyper>; // (replicas, steps)
 @group(0) @binding(5) var<storage, read_write> history: array<Record>; // (replicas, steps)
 
@@ -149,7 +149,7 @@ fn tick(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
     sums = workgroup_sum(lid.x, sums);
     var squares = 0.0;
     for (var i = lid.x; i < dims.norms; i += 64u) {
-        squares += norms[r * dims.rn + i];
+        squares += norms[i * dims.replicas + r];
     }
     squares = workgroup_total(lid.x, squares);
     if lid.x != 0u {

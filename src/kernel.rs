@@ -80,6 +80,18 @@ kernels! {
     LinearDxRagged "linear_dx_ragged" "linear_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
     LinearDwRagged "linear_dw_ragged" "linear_broadcast" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
+    LinearSgdBroadcast "linear_sgd_broadcast" "linear_update" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 5 "params" Write, 6 "moments" Write, 8 "norms" Write,
+        13 "params_mirror" Mirror, 14 "moments_mirror" Mirror]
+    LinearAdamBroadcast "linear_adam_broadcast" "linear_update" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 5 "params" Write, 6 "moments" Write, 8 "norms" Write,
+        13 "params_mirror" Mirror, 14 "moments_mirror" Mirror]
+    LinearSgdRagged "linear_sgd_ragged" "linear_update" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 5 "params" Write, 6 "moments" Write, 8 "norms" Write,
+        13 "params_mirror" Mirror, 14 "moments_mirror" Mirror]
+    LinearAdamRagged "linear_adam_ragged" "linear_update" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 5 "params" Write, 6 "moments" Write, 8 "norms" Write,
+        13 "params_mirror" Mirror, 14 "moments_mirror" Mirror]
     LinearTiled "linear_tiled" "linear_tiled" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write, 15 "residual" Read]
     LinearDxTiled "linear_dx_tiled" "linear_tiled" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
@@ -142,10 +154,10 @@ kernels! {
     Tick "tick" "tick" [1 "states" Write, 2 "rows" Read, 3 "norms" Read, 4 "schedule" Read, 5 "history" Write]
     Sgd "sgd" "update" [
         1 "state" Uniform, 2 "blocks" Load, 3 "grads" Load, 4 "params" Write, 5 "moments" Write, 6 "norms" Write,
-        7 "params_mirror" Mirror, 8 "moments_mirror" Mirror]
+        13 "params_mirror" Mirror, 14 "moments_mirror" Mirror]
     Adam "adam" "update" [
         1 "state" Uniform, 2 "blocks" Load, 3 "grads" Load, 4 "params" Write, 5 "moments" Write, 6 "norms" Write,
-        7 "params_mirror" Mirror, 8 "moments_mirror" Mirror]
+        13 "params_mirror" Mirror, 14 "moments_mirror" Mirror]
     Accumulate "accumulate" "accumulate" [
         1 "state" Uniform, 2 "blocks" Load, 3 "grads" Write, 7 "grads_mirror" Mirror]
     SgdNorms "sgd_norms" "layers" [
@@ -224,8 +236,9 @@ mod tests {
 
     /// The optional capabilities that a kernel is allowed.
     fn allowed(file: &str, loads: Loads) -> Capabilities {
-        let lanes =
-            ["_broadcast", "_quad", "_stem", "_pointwise"].iter().any(|family| file.ends_with(family));
+        let lanes = ["_broadcast", "_update", "_quad", "_stem", "_pointwise"]
+            .iter()
+            .any(|family| file.ends_with(family));
         if lanes || loads == Loads::Texture { Capabilities::SUBGROUP } else { Capabilities::empty() }
     }
 

@@ -40,7 +40,7 @@ pub enum Role {
     State,
     /// What each step measured: (replicas, steps); then, where they are asked for, its norms: (replicas, steps, tensors).
     History,
-    /// Partial sums of the squared gradient: (replicas, workgroups).
+    /// Partial sums of the squared gradient: (partial sums, replicas).
     Norms,
     /// Where each 64-word block of `Params` has its gradient.
     Blocks,

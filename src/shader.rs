@@ -26,13 +26,13 @@ macro_rules! files {
 }
 
 const SHARED: &[(&str, &str)] = files!("shared/":
-    "activation", "at_buffer", "at_texture", "broadcast", "carried_buffer", "carried_texture", "conv2d_dims", "finite", "flat", "linear_dims", "linear_operands", "load_buffer", "load_texture", "optimizer", "pick", "pool_dims", "quad", "quads", "random", "reduce_buffer", "reduce_texture", "residual",
-    "slots_buffer", "slots_texture", "source", "source4", "state", "tile", "tile4", "tile32", "tile64", "watched_buffer", "watched_texture", "winners");
+    "activation", "at_buffer", "at_texture", "broadcast", "carried_buffer", "carried_texture", "conv2d_dims", "finite", "flat", "gradient", "linear_dims", "linear_operands", "load_buffer", "load_texture", "optimizer", "pick", "pool_dims", "quad", "quads", "random", "reduce_buffer", "reduce_texture", "residual",
+    "slots_buffer", "slots_texture", "source", "source4", "state", "tile", "tile4", "tile32", "tile64", "updated_buffer", "updated_texture", "watched_buffer", "watched_texture", "weight_gradient", "winners");
 
 /// Every op's file.
 pub(crate) const FILES: &[(&str, &str)] = files!("":
     "accumulate", "activation", "add", "avg_pool", "batch_norm", "conv2d", "conv2d_broadcast", "conv2d_grouped", "conv2d_pointwise", "conv2d_quad", "conv2d_stem", "conv2d_tiled", "cross_entropy", "dropout",
-    "gather", "layers", "linear", "linear_broadcast", "linear_tiled", "linear_tiled64", "max_pool", "mean_squared_error", "tick", "unpool", "update");
+    "gather", "layers", "linear", "linear_broadcast", "linear_tiled", "linear_tiled64", "linear_update", "max_pool", "mean_squared_error", "tick", "unpool", "update");
 
 type File = (&'static str, &'static str);
 

@@ -57,7 +57,7 @@ fn four_times_16_is_64() {
         ] {
             let what = format!("{profile:?}, {optimizer}, clip {clip:?}");
             let run = |options: Options| {
-                let mut session = of(optimizer, Options { clip, ..options.profile(profile) });
+                let mut session = of(optimizer, Options { clip, ..options.profile(profile).gradients(true) });
                 let history = train(&mut session, &data(), &[0.01; 8]).histories.remove(0);
                 (block(session.gradients(0)).unwrap(), weights(&session), history)
             };

@@ -195,7 +195,7 @@ fn one_stem_everywhere() {
     // Parts that several ops share, and the ends of a step, which are tested as such.
     let (shared, no_oracle) = (
         ["mod", "kernels", "product", "window"],
-        ["accumulate", "gather", "layers", "tick", "unpool", "update"],
+        ["accumulate", "gather", "layers", "linear_update", "tick", "unpool", "update"],
     );
     let (shaders, tests, oracles) =
         (stems("shaders", "wgsl"), stems("tests/ops", "rs"), stems("tests/reference", "rs"));

@@ -29,3 +29,4 @@ mod overhead;
 mod plans;
 mod reference;
 mod restore;
+mod updates;

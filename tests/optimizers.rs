@@ -39,7 +39,7 @@ fn five_weights(optimizer: Optimizer, clip: Option<f64>) -> Session {
     let mut graph = Graph::new(&[WEIGHTS]).unwrap();
     let input = graph.input();
     graph.add(Op::Linear(Linear { out: 1, bias: false }), &[input]).unwrap();
-    let options = Options { clip, ..Options::batch(WEIGHTS) };
+    let options = Options { clip, ..Options::batch(WEIGHTS).gradients(true) };
     let mut session = session(&graph, Loss::MeanSquaredError, optimizer, options);
     set_weights(&mut session, &[fill(WEIGHTS, 40, 1.0)]);
     session

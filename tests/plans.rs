@@ -117,20 +117,20 @@ one step of 4 micro-batches: 20 dispatches; of the last one: 5
      mirrored first: params[0+192]
   1  cross_entropy               1x1x1      320       640   loss and its gradient, 4 classes
      state=state order=order labels=targets z=acts0[0+64] dz=acts1[0+64] rows=acts1[4096+32]
-  2  linear_dw_broadcast          1x1x8    2.56 k    6.40 k  linear 1: 20 -> 4, 8 slices
-     state=state order=order x=inputs dy=acts1[0+64] dw=grads[0+1024] dbias=grads[1152+512]
+  2  linear_dw_broadcast          1x1x1    2.56 k    1.02 k  linear 1: 20 -> 4
+     state=state order=order x=inputs dy=acts1[0+64] dw=grads[0+128] dbias=grads[256+64]
      mirrored first: acts1[0+64]
   3  tick                        1x1x1       34       384   mean loss, stop test, history
      states=state rows=acts1[4096+32] norms=norms schedule=schedule history=history
-  4  sgd                         1x1x1    2.30 k   10.29 k  SGD momentum 0.9
-     state=state blocks=blocks grads=grads[0+1728] params=params[0+192] moments=moments norms=norms params_mirror=params[0+192] moments_mirror=moments
-     mirrored first: grads[0+1728] moments
+  4  sgd                         1x1x1    2.30 k    4.91 k  SGD momentum 0.9
+     state=state blocks=blocks grads=grads[0+384] params=params[0+192] moments=moments norms=norms params_mirror=params[0+192] moments_mirror=moments
+     mirrored first: grads[0+384] moments
 
 the others: the first 3 of these, then
   #  kernel                 workgroups      FLOP     bytes  layer
-  0  accumulate                  1x1x1    1.73 k   13.87 k  the step's gradient so far
-     state=state blocks=blocks grads=grads[0+1728] grads_mirror=grads[0+1728]
-     mirrored first: grads[0+1728]
+  0  accumulate                  1x1x1      384     3.12 k  the step's gradient so far
+     state=state blocks=blocks grads=grads[0+384] grads_mirror=grads[0+384]
+     mirrored first: grads[0+384]
   1  tick                        1x1x1       32       384   sum of the losses so far
      states=state rows=acts1[4096+32] norms=norms schedule=schedule history=history
 
@@ -144,7 +144,7 @@ one batch of an evaluation: 3 dispatches
   2  tick                        1x1x1       32       384   mean loss, stop test, history
      states=state rows=acts1[4096+32] norms=norms schedule=schedule history=history
 
-29.38 kFLOP and 83.97 kB a step; 84 parameters
+25.35 kFLOP and 24.83 kB a step; 84 parameters
 memory: params 16.38 kB, moments 16.38 kB, buffers 0 B, grads 16.38 kB, norms 16.38 kB, blocks 16.38 kB, acts0 16.38 kB, acts1 32.77 kB = 131.07 kB
 ";
 
@@ -230,9 +230,9 @@ one step: 17 dispatches
      x=acts0[0+24576] w=params[320+4160] dy=acts2[0+24576] dx=acts1[0+24576]
  14  conv2d_dw                  1x1x24    1.33 M  129.02 k  conv2d 1: 3x8x8 -> 8x8x8, 8 slices
      state=state order=order x=inputs dy=acts1[0+24576] dw=grads[19968+6144] dbias=grads[26112+1536]
- 15  tick                        1x1x3      108     1.41 k  mean loss, stop test, history
+ 15  tick                        1x1x3      108       896   mean loss, stop test, history
      states=state rows=acts0[25536+160] norms=norms schedule=schedule history=history
- 16  adam                        2x1x3   96.77 k  240.83 k  AdamW, weight decay 0.01
+ 16  adam                        2x1x3   96.77 k  240.32 k  AdamW, weight decay 0.01
      state=state blocks=blocks grads=grads[0+27648] params=params[0+5376] moments=moments norms=norms
 
 one batch of an evaluation: 7 dispatches
@@ -249,11 +249,11 @@ one batch of an evaluation: 7 dispatches
      state=state order=order x=acts0[0+384] w=params[1600+3664] bias=params[1728+3594] y=acts1[0+544] residual=acts0[0+384]
   5  cross_entropy               1x1x3    2.40 k    4.99 k  loss and its gradient, 10 classes
      state=state order=order labels=targets z=acts1[0+544] dz=acts0[0+544] rows=acts0[576+160]
-  6  tick                        1x1x3       96     1.41 k  mean loss, stop test, history
+  6  tick                        1x1x3       96       896   mean loss, stop test, history
      states=state rows=acts0[576+160] norms=norms schedule=schedule history=history
 
 24.08 MFLOP and 2.80 MB a step; 1482 parameters
-memory: params 21.50 kB, moments 43.01 kB, buffers 0 B, grads 110.59 kB, norms 768 B, blocks 512 B, acts0 201.22 kB, acts1 100.61 kB, acts2 98.30 kB = 576.51 kB
+memory: params 21.50 kB, moments 43.01 kB, buffers 0 B, grads 110.59 kB, norms 256 B, blocks 512 B, acts0 201.22 kB, acts1 100.61 kB, acts2 98.30 kB = 576.00 kB
 ";
 
 const TILED_CNN: &str = "
@@ -302,7 +302,7 @@ memory: params 35.33 kB, moments 35.33 kB, buffers 0 B, grads 354.82 kB, norms 2
 
 const MIRRORED_MLP: &str = "
 20 -> 5, cross_entropy, SGD momentum 0.9, batch 16
-one step: 11 dispatches
+one step: 10 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  linear_broadcast            1x1x1   20.48 k    4.74 k  linear 1: 20 -> 32 + relu
      state=state order=order x=inputs w=params[0+1472] y=acts0[0+512] residual=inputs
@@ -315,24 +315,21 @@ one step: 11 dispatches
      mirrored first: acts1[0+256]
   3  cross_entropy               1x1x1      400       768   loss and its gradient, 5 classes
      state=state order=order labels=targets z=acts0[4096+80] dz=acts1[4096+80] rows=acts1[8192+32]
-  4  linear_dw_ragged            1x1x8    2.56 k    7.49 k  linear 5: 16 -> 5, 8 slices
-     state=state order=order x=acts1[0+256] dy=acts1[4096+80] dw=grads[0+1024] dbias=grads[1024+512]
-     mirrored first: acts1[4096+80]
-  5  linear_dx_ragged            1x1x1    2.56 k    2.71 k  linear 5: 16 -> 5, through relu
+  4  linear_dx_ragged            1x1x1    2.56 k    2.71 k  linear 5: 16 -> 5, through relu
      x=acts1[0+256] w=params[0+1472] dy=acts1[4096+80] dx=acts0[4096+256]
-  6  linear_dw_broadcast          1x1x8   16.38 k   21.50 k  linear 3: 32 -> 16, 8 slices
-     state=state order=order x=acts0[0+512] dy=acts0[4096+256] dw=grads[1536+4096] dbias=grads[5632+512]
-     mirrored first: acts0[4096+256]
-  7  linear_dx_broadcast          1x1x1   16.38 k    7.23 k  linear 3: 32 -> 16, through relu
-     x=acts0[0+512] w=params[0+1472] dy=acts0[4096+256] dx=acts1[0+512]
-  8  linear_dw_broadcast          1x2x4   20.48 k   13.31 k  linear 1: 20 -> 32, 4 slices
-     state=state order=order x=inputs dy=acts1[0+512] dw=grads[6144+2560] dbias=grads[8704+256]
-     mirrored first: acts1[0+512]
-  9  tick                        1x1x1       34       384   mean loss, stop test, history
+     mirrored first: acts1[4096+80]
+  5  linear_dx_broadcast          1x1x1   16.38 k    7.23 k  linear 3: 32 -> 16, through relu
+     x=acts0[0+512] w=params[0+1472] dy=acts0[4096+256] dx=acts1[12288+512]
+     mirrored first: acts0[4096+256] moments
+  6  tick                        1x1x1       40       384   mean loss, stop test, history
      states=state rows=acts1[8192+32] norms=norms schedule=schedule history=history
- 10  sgd                         1x1x1   17.66 k   60.02 k  SGD momentum 0.9
-     state=state blocks=blocks grads=grads[0+8960] params=params[0+1472] moments=moments norms=norms params_mirror=params[0+1472] moments_mirror=moments
-     mirrored first: grads[0+8960] moments
+  7  linear_sgd_ragged           1x1x1    3.58 k    2.96 k  linear 5: 16 -> 5 + SGD momentum 0.9
+     state=state order=order x=acts1[0+256] dy=acts1[4096+80] params=params[0+1472] moments=moments norms=norms params_mirror=params[0+1472] moments_mirror=moments
+  8  linear_sgd_broadcast          1x1x1   22.72 k   11.78 k  linear 3: 32 -> 16 + SGD momentum 0.9
+     state=state order=order x=acts0[0+512] dy=acts0[4096+256] params=params[0+1472] moments=moments norms=norms params_mirror=params[0+1472] moments_mirror=moments
+  9  linear_sgd_broadcast          1x2x1   28.54 k   13.06 k  linear 1: 20 -> 32 + SGD momentum 0.9
+     state=state order=order x=inputs dy=acts1[12288+512] params=params[0+1472] moments=moments norms=norms params_mirror=params[0+1472] moments_mirror=moments
+     mirrored first: acts1[12288+512]
 
 one batch of an evaluation: 5 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
@@ -350,6 +347,6 @@ one batch of an evaluation: 5 dispatches
   4  tick                        1x1x1       32       384   mean loss, stop test, history
      states=state rows=acts1[4096+32] norms=norms schedule=schedule history=history
 
-115.89 kFLOP and 125.02 kB a step; 1285 parameters
-memory: params 16.38 kB, moments 16.38 kB, buffers 0 B, grads 49.15 kB, norms 16.38 kB, blocks 16.38 kB, acts0 32.77 kB, acts1 49.15 kB = 196.61 kB
+113.65 kFLOP and 50.49 kB a step; 1285 parameters
+memory: params 16.38 kB, moments 16.38 kB, buffers 0 B, grads 0 B, norms 16.38 kB, blocks 16.38 kB, acts0 32.77 kB, acts1 65.54 kB = 163.84 kB
 ";

@@ -3,8 +3,8 @@
 //   sgd   g = clip raw + wd p;  m = mu m + g;  by = lr (nesterov ? g + mu m : m)
 //   adam  g = clip raw + wd p, or decayed = lr wd p apart from it where decoupled (AdamW);
 //         m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  by = lr / c1 * m / (sqrt(v / c2) + eps)
-// lr, mu or b1, wd, clip, c1 and c2 are this step's, put into state by tick. The importer declares state, dims with
-// beta2, eps, nesterov and decoupled, block_at and grads_at. Where all is zero it stays zero: padding.
+// lr, mu or b1, wd, clip, c1 and c2 are this step's, put into state by tick. The importer declares state, and dims with
+// beta2, eps, nesterov and decoupled. Where all is zero it stays zero: padding.
 
 // What is the same for all parameters. Taken once: a CPU driver loads a uniform anew each time.
 struct Rule {
@@ -55,29 +55,4 @@ fn adam_step(
     let m = rule.momentum * old_m + (1.0 - rule.momentum) * g;
     let v = rule.beta2 * old_v + (1.0 - rule.beta2) * g * g;
     return Stepped((rule.rate * k.x) * m / (sqrt(v) / rule.root + rule.eps), decayed, m, v);
-}
-
-// The gradient of the e-th vector of a replica's parameters: its slices, summed in order.
-fn gradient(r: u32, replicas: u32, e: u32) -> vec4<f32> {
-    let block = block_at(e >> 4u);
-    if block.z == 0u {
-        return vec4<f32>();
-    }
-    let at = block.x + r * block.y + (e & 15u);
-    var g = grads_at(at);
-    for (var s = 1u; s < block.z; s++) {
-        g += grads_at(at + s * replicas * block.y);
-    }
-    return g;
-}
-
-override GROUPS: u32 = 0u;
-
-// What the rate and the decay of the e-th vector are multiplied by.
-fn multipliers(e: u32) -> vec2<f32> {
-    if GROUPS == 0u {
-        return vec2<f32>(1.0);
-    }
-    let group = block_at(e >> 4u).w;
-    return select(bitcast<vec2<f32>>(block_at(group).xy), vec2<f32>(1.0), group == 0u);
 }

@@ -2,13 +2,18 @@
 // order, and imports load and pick. SOURCE as in source. Indices count vectors of four elements where not said otherwise.
 override SOURCE: u32 = 0u;
 
-// Index of the first vector of row b of this step's batch; `vectors` make a row.
-fn source4_row(r: u32, b: u32, vectors: u32) -> u32 {
+// Index of the first vector of row b of the run's batch `batch`; `vectors` make a row.
+fn source4_row_of(r: u32, batch: u32, b: u32, vectors: u32) -> u32 {
     if SOURCE == 0u {
         return dims.x0 + ((r * dims.rx) >> 2u) + b * vectors;
     }
-    let row = order[state[r].order_base + state[r].batch * dims.b + b];
+    let row = order[state[r].order_base + batch * dims.b + b];
     return select(row, 0u, row == NO_ROW) * vectors;
+}
+
+// The same of this step's batch.
+fn source4_row(r: u32, b: u32, vectors: u32) -> u32 {
+    return source4_row_of(r, state[r].batch, b, vectors);
 }
 
 // Index of the first element of row b, of any number of elements: a row of a dataset need not start at a multiple of four.

@@ -100,7 +100,7 @@ impl Case {
 
 /// One row for each kernel of the case's layer.
 pub(super) async fn measure(gpu: &Gpu, case: &Case, effort: Effort) -> Result<Vec<KernelRow>> {
-    let (mut session, data) = case.session(gpu, Options::batch(case.batch)).await?;
+    let (mut session, data) = case.session(gpu, Options::batch(case.batch).gradients(true)).await?;
     let mut rows = profile(&mut session, &data, &case.name, effort).await?;
     rows.retain(|row| row.layer.starts_with(case.layer));
     Ok(rows)

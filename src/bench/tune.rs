@@ -173,7 +173,7 @@ impl Tuner<'_> {
         let mut seen: Vec<Vec<(&str, [u32; 3])>> = Vec::new();
         let mut times = Vec::new();
         for tuning in tunings {
-            let options = Options::batch(case.batch).tuning(*tuning);
+            let options = Options::batch(case.batch).gradients(true).tuning(*tuning);
             let plan = compile(case.graph()?, Loss::CrossEntropy, &Sgd::momentum(0.9).into(), &options)?;
             let launches = plan.step.iter().filter(|d| d.note.starts_with(case.layer));
             let launches: Vec<_> = launches.map(|d| (d.kernel.name(), d.groups)).collect();

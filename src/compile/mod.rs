@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::graph::{Graph, Multipliers};
 use crate::layout::{ALIGN, Arena, MAX_REPLICAS, MIRROR_ROW, Role, Slot, padded};
 use crate::ops::{
-    Backward, End, Forward, Grad, Layer, Loss, LossTensors, Norm, Op, accumulate, dims_text, gather,
-    grad_norm, layer_norms, norm_groups, residual_gradient, tick, update,
+    Backward, End, Forward, Grad, Layer, Loss, LossTensors, Norm, Op, Update, accumulate, dims_text, gather,
+    grad_norm, layer_norms, residual_gradient, tick, updates,
 };
 use crate::optim::Optimizer;
 use crate::plan::{Dispatch, Emit, Operand, ParamSlot, Plan, Profile, TensorId, Tuning, Value, place};
@@ -32,6 +32,9 @@ pub struct Options {
     /// Measure the norms of each parameter's gradient, update and weights at every step, in
     /// [`History::layers`](crate::History::layers); default no. Two launches more.
     pub layers: bool,
+    /// Keep each step's gradient in memory, for [`Session::gradients`](crate::Session::gradients); default no. Without, some
+    /// kernels make a parameter's update where they make its gradient.
+    pub gradients: bool,
     /// Which kernels to use for which shapes; default the session's device's ([`Profile::Portable`]'s without one).
     pub tuning: Option<Tuning>,
 }
@@ -39,7 +42,16 @@ pub struct Options {
 impl Options {
     /// Batches of `batch` rows; everything else by default.
     pub fn batch(batch: usize) -> Self {
-        Self { batch, accumulate: 1, replicas: 1, seed: 0, clip: None, layers: false, tuning: None }
+        Self {
+            batch,
+            accumulate: 1,
+            replicas: 1,
+            seed: 0,
+            clip: None,
+            layers: false,
+            gradients: false,
+            tuning: None,
+        }
     }
 
     /// Steps of `micro_batches` batches each: an effective batch larger than what fits into memory at once. A step's loss, its
@@ -73,6 +85,11 @@ impl Options {
     /// Measure each parameter's norms, or do not.
     pub fn layers(self, layers: bool) -> Self {
         Self { layers, ..self }
+    }
+
+    /// Keep each step's gradient to be read, or do not.
+    pub fn gradients(self, gradients: bool) -> Self {
+        Self { gradients, ..self }
     }
 
     /// A profile's kernels, whatever the device.
@@ -138,7 +155,9 @@ pub fn compile(graph: &Graph, loss: Loss, optimizer: &Optimizer, options: &Optio
         return Err(Error::shape("model", "has no parameter to learn"));
     }
     let training = Compiler::new(graph, options, optimizer, true).step(loss, optimizer, outputs)?;
-    let eval = Compiler::new(graph, options, optimizer, false).eval(loss, outputs)?;
+    let mut eval = Compiler::new(graph, options, optimizer, false);
+    eval.cx.norm_parts = training.0.norm_parts;
+    let eval = eval.eval(loss, outputs)?;
     Ok(assemble(graph, loss, optimizer, options, training, eval, outputs))
 }
 
@@ -161,6 +180,8 @@ struct Compiler<'a> {
     labels: Vec<String>,
     clip: bool,
     layers: bool,
+    /// Are gradients kept to be read?
+    gradients: bool,
     /// Of each node: its value, what its forward pass saved.
     values: Vec<Option<Value>>,
     saved: Vec<Option<TensorId>>,
@@ -188,7 +209,9 @@ impl<'a> Compiler<'a> {
             calls: Vec::new(),
             grads: graph.params.iter().map(|_| None).collect(),
             grad_words: 0,
-            norm_groups: norm_groups(params.stride, tuning.profile),
+            norm_parts: 0,
+            updates: Vec::new(),
+            updated: vec![false; graph.params.len()],
             block_rows: params.stride / 64 + groups + if options.layers { params.slots.len() } else { 0 },
             grouped: groups > 0,
             optimizer_slots: optimizer.slots(),
@@ -203,6 +226,7 @@ impl<'a> Compiler<'a> {
             labels: (0..nodes).map(|n| label(graph, n)).collect(),
             clip: options.clip.is_some(),
             layers: options.layers,
+            gradients: options.gradients,
             values: vec![None; nodes],
             saved: vec![None; nodes],
         }
@@ -258,7 +282,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// The reverse walk: each node turns the gradient of its output into those of its inputs and parameters.
-    fn backward(&mut self, dz: TensorId) -> Result<()> {
+    fn backward(&mut self, dz: TensorId, optimizer: &Optimizer) -> Result<()> {
         let count = self.graph.nodes.len();
         let mut grads: Vec<Option<TensorId>> = vec![None; count];
         grads[count - 1] = Some(dz);
@@ -275,10 +299,24 @@ impl<'a> Compiler<'a> {
             let op = self.graph.nodes[n].op.clone();
             let Some(Value::Tensor(y)) = self.values[n] else { unreachable!("what launches makes a tensor") };
             let saved = self.saved[n];
-            self.layer(n, |cx, layer| op.backward(cx, layer, &Backward { dy, y, saved, dx: &dx }))?;
+            let multipliers = |&p: &usize| {
+                let Multipliers { rate, decay } = self.graph.params[p].multipliers;
+                [rate as f32, decay as f32]
+            };
+            let multipliers = self.graph.nodes[n].params.iter().map(multipliers).collect();
+            let update = Some(Update { optimizer, multipliers }).filter(|_| self.forgets_gradients(n));
+            let update = update.as_ref();
+            self.layer(n, |cx, layer| op.backward(cx, layer, &Backward { dy, y, saved, dx: &dx, update }))?;
             self.residual(n, dy, &mut grads)?;
         }
         Ok(())
+    }
+
+    /// Is the update the only reader of the gradients of node `n`'s parameters, and can it make them at the step's end? Clipping
+    /// wants the norm of all gradients before it, and what a node adds to its output may take over the tensor that it needs.
+    fn forgets_gradients(&self, n: usize) -> bool {
+        let read = self.gradients || self.layers || self.clip || self.cx.accumulate > 1;
+        !read && self.fusion.epilogues[n].residual.is_none()
     }
 
     /// A sum's gradient is that of each of its inputs. One of them takes the tensor over, without a launch: nobody reads it for the
@@ -346,7 +384,8 @@ impl<'a> Compiler<'a> {
         let z = self.forward()?;
         let LossTensors { dz, rows } = loss.emit(&mut self.cx, z, outputs)?;
         let forward = self.cx.calls.len();
-        self.backward(dz)?;
+        self.backward(dz, optimizer)?;
+        let updates = updates(&mut self.cx, optimizer)?;
         let backward = self.cx.calls.len();
         let accuracy = loss == Loss::CrossEntropy;
         if self.cx.accumulate > 1 {
@@ -363,7 +402,7 @@ impl<'a> Compiler<'a> {
         if self.layers {
             layer_norms(&mut self.cx, optimizer)?;
         }
-        update(&mut self.cx, optimizer)?;
+        self.cx.calls.extend(updates);
         let ends = Ends { forward, backward, carry, tick: end, flush: self.cx.calls.len() };
         tick(&mut self.cx, rows, accuracy, norm, End::Run)?;
         Ok((self.cx, ends))
@@ -446,7 +485,7 @@ fn assemble(
         (Role::Moments, optimizer.slots() * arena),
         (Role::Buffers, replicas * training.buffers.stride),
         (Role::Grads, training.grad_words),
-        (Role::Norms, replicas * padded(training.norm_groups)),
+        (Role::Norms, padded(replicas * training.norm_parts)),
         (Role::Blocks, 4 * training.block_rows),
     ];
     for colour in 0..colours.len().max(eval_colours.len()) {

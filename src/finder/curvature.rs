@@ -48,23 +48,18 @@ pub struct Curvature {
     pub converged: bool,
 }
 
-/// The session's gradient over one batch, anywhere: what is changed for it is put back each time.
+/// The gradient of a copy of the session over one batch, anywhere.
 struct Gradient<'a> {
-    session: &'a mut Session,
+    session: Session,
     data: &'a Dataset,
     order: Vec<u32>,
     start: Snapshot,
     weights: Vec<Tensor>,
 }
 
-impl Drop for Gradient<'_> {
-    fn drop(&mut self) {
-        self.session.restore(&self.start);
-    }
-}
-
 impl<'a> Gradient<'a> {
-    async fn new(session: &'a mut Session, data: &'a Dataset, seed: u64) -> Result<Self> {
+    async fn new(session: &Session, data: &'a Dataset, seed: u64) -> Result<Self> {
+        let session = session.with_gradients().await?;
         let order = batch_order(data.len(), session.options().effective_batch(), 1, seed)?;
         let start = session.snapshot().await?;
         let weights = session.weights(0).await?;

@@ -31,20 +31,18 @@ pub struct Line {
     pub curvature: Option<f64>,
 }
 
-/// One step at a rate of 1, taken back: the weights before it, the update, and `g'u`.
+/// One step at a rate of 1, of a copy: the weights before it, the update, and `g'u`.
 async fn direction(
-    session: &mut Session,
+    session: &Session,
     data: &Dataset,
     order: &[u32],
 ) -> Result<(Vec<Tensor>, Vec<Vec<f32>>, f64)> {
     let before = session.weights(0).await?;
-    let snapshot = session.snapshot().await?;
+    let mut copy = session.with_gradients().await?;
     let schedules = [Schedule::constant(1.0, 1, session.optimizer())];
     let run = Run { schedules: &schedules, order, beta: 0.0, stop: Stop::NotFinite };
-    let outcome = session.run(data, &run, Control::default()).await;
-    let (after, gradient) = (session.weights(0).await?, session.gradients(0).await?);
-    session.restore(&snapshot);
-    outcome?;
+    copy.run(data, &run, Control::default()).await?;
+    let (after, gradient) = (copy.weights(0).await?, copy.gradients(0).await?);
     let mut slope = 0.0;
     let mut update = Vec::new();
     for ((w0, w1), g) in before.iter().zip(&after).zip(&gradient) {

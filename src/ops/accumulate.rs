@@ -1,6 +1,6 @@
 //! Gradient accumulation: what a micro-batch adds to its step's gradient, carried into the next.
 
-use super::update::turns;
+use super::update::{turns, workgroups};
 use crate::error::Result;
 use crate::kernel::Kernel;
 use crate::layout::dims;
@@ -21,7 +21,7 @@ pub(crate) fn accumulate(cx: &mut Emit) -> Result<()> {
         dims: dims.words(),
         operands: vec![Operand::State, Operand::Blocks, Operand::AllGrads, Operand::AllGrads],
         bases: vec![],
-        groups: flat_groups("accumulate", 64 * cx.norm_groups, cx.replicas)?,
+        groups: flat_groups("accumulate", 64 * workgroups(cx.params.stride, cx.profile()), cx.replicas)?,
         note: "the step's gradient so far".into(),
         flops: (cx.grad_words / cx.replicas) as u64,
     });

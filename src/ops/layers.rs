@@ -1,6 +1,6 @@
 //! What a step's update does to each parameter tensor: two launches before the update, where they are asked for.
 
-use super::update::dims as optimizer_dims;
+use super::update::{Rule, rule};
 use crate::error::Result;
 use crate::kernel::Kernel;
 use crate::layout::{ALIGN, dims};
@@ -19,16 +19,16 @@ pub(crate) fn layer_norms(cx: &mut Emit, optimizer: &Optimizer) -> Result<()> {
     let largest = cx.params.slots.iter().map(|s| s.len).max().unwrap_or(0);
     check_turns("layer_norms", largest.div_ceil(ALIGN * 64) as u64)?;
     let parts = cx.tensor(4 * blocks);
-    let shared = optimizer_dims(cx, optimizer);
+    let Rule { beta2, eps, nesterov, decoupled } = rule(optimizer);
     let dims = Dims {
         blocks: blocks as u32,
         replicas: cx.replicas as u32,
-        plane: shared.plane,
+        plane: (cx.replicas * cx.params.stride / 4) as u32,
         rp: cx.stride(Value::Tensor(parts)),
-        beta2: shared.beta2,
-        eps: shared.eps,
-        nesterov: shared.nesterov,
-        decoupled: shared.decoupled,
+        beta2,
+        eps,
+        nesterov,
+        decoupled,
         first: (cx.block_rows - tensors) as u32,
         tensors: tensors as u32,
     };
@@ -45,7 +45,7 @@ pub(crate) fn layer_norms(cx: &mut Emit, optimizer: &Optimizer) -> Result<()> {
             Operand::Blocks,
             Operand::AllGrads,
             Operand::AllParams,
-            Operand::Moments,
+            Operand::AllMoments,
             Operand::Tensor(parts),
         ],
         bases: vec![],

@@ -1,7 +1,7 @@
 //! Fully connected layer: `y = x w^T + bias`, w of shape (out, in) as in PyTorch.
 
 use super::product::{self, Fours, Pass};
-use super::{Backward, Fill, Forward, Layer, ParamSpec, base, dims_text, weights};
+use super::{Backward, Fill, Forward, Layer, ParamSpec, base, dims_text, linear_update, weights};
 use crate::error::{Error, Result};
 use crate::layout::dims;
 use crate::plan::{Call, Emit, Operand, Value, check_turns, sliced};
@@ -75,7 +75,7 @@ impl Linear {
         }
     }
 
-    fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
+    pub(super) fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
         2 * (cx.batch * layer.input_len(0) * self.out) as u64
     }
 
@@ -112,6 +112,11 @@ impl Linear {
         let (kernel, tile) = product::kernel(Pass::WeightGradient, choice.gradients, self.fours(layer));
         let tiles = tile.count(inputs, self.out);
         let (slices, slice_b) = cx.slices("linear", choice.groups, tiles, cx.batch, 1)?;
+        if let Some(update) = io.update.filter(|_| slices == 1)
+            && let Some(kernel) = product::with_update(kernel, update.optimizer)
+        {
+            return linear_update::emit(cx, layer, self, (kernel, tile), io.dy, update);
+        }
         let weight = layer.params[0];
         let bias = *layer.params.last().unwrap_or(&weight);
         let rdw = cx.grad(weight, slices);

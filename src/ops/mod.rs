@@ -11,6 +11,7 @@ mod dropout;
 mod gather;
 mod layers;
 mod linear;
+mod linear_update;
 mod max_pool;
 mod mean_squared_error;
 mod product;
@@ -32,10 +33,11 @@ pub(crate) use add::residual_gradient;
 pub(crate) use gather::gather;
 pub(crate) use layers::layer_norms;
 pub(crate) use tick::{End, Norm, tick};
-pub(crate) use update::{grad_norm, norm_groups, update};
+pub(crate) use update::{grad_norm, updates};
 
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
+use crate::optim::Optimizer;
 use crate::plan::{Base, Emit, Operand, Profile, TensorId, Value};
 
 /// A layer of a model. Shapes are those of one sample: the batch is the run's business.
@@ -188,7 +190,9 @@ impl Layer<'_> {
 fn weights(kernel: Kernel, layer: &Layer<'_>) -> Vec<Operand> {
     let weight = layer.params[0];
     match layer.params.get(1) {
-        bias if kernel.entry().has_choice() => vec![Operand::LayerParams(weight, bias.copied())],
+        bias if kernel.entry().has_choice() => {
+            vec![Operand::Params(weight, bias.copied().unwrap_or(weight))]
+        }
         bias => vec![Operand::Param(weight), Operand::Param(bias.copied().unwrap_or(weight))],
     }
 }
@@ -241,6 +245,15 @@ pub(crate) struct Backward<'a> {
     pub saved: Option<TensorId>,
     /// For each input, where its gradient goes; `None` where nobody needs it.
     pub dx: &'a [Option<Grad>],
+    /// Where nobody needs the gradients of the parameters themselves: the update that the launch which makes them may make too.
+    pub update: Option<&'a Update<'a>>,
+}
+
+/// What the optimizer does to a layer's parameters.
+pub(crate) struct Update<'a> {
+    pub optimizer: &'a Optimizer,
+    /// Of each: what the rate and the decay are multiplied by.
+    pub multipliers: Vec<[f32; 2]>,
 }
 
 impl Op {
@@ -453,6 +466,7 @@ pub(crate) fn dims_of_every_file() -> Vec<(&'static str, &'static [&'static str]
         ("linear_broadcast", linear::Dims::FIELDS),
         ("linear_tiled", linear::Dims::FIELDS),
         ("linear_tiled64", linear::Dims::FIELDS),
+        ("linear_update", linear_update::Dims::FIELDS),
         ("max_pool", window::PoolDims::FIELDS),
         ("mean_squared_error", mean_squared_error::Dims::FIELDS),
         ("tick", tick::Dims::FIELDS),

@@ -1,6 +1,7 @@
 //! Which kernels compute a fully connected layer's matrix products, and in tiles of which size.
 
 use crate::kernel::Kernel::{self, *};
+use crate::optim::Optimizer;
 use crate::plan::{Tile, Tiling};
 
 /// The three products of a layer.
@@ -42,6 +43,17 @@ pub(super) fn kernel(pass: Pass, tiling: Tiling, fours: Fours) -> (Kernel, Tile)
         (Tiling::Tile64, _) => (TILED64, Tile::WORKGROUP64),
     };
     (family[pass as usize], tile)
+}
+
+/// The kernel that makes a weight gradient and the optimizer's step at once, where there is one.
+pub(super) fn with_update(kernel: Kernel, optimizer: &Optimizer) -> Option<Kernel> {
+    match (kernel, optimizer) {
+        (LinearDwBroadcast, Optimizer::Sgd(_)) => Some(LinearSgdBroadcast),
+        (LinearDwBroadcast, Optimizer::Adam(_)) => Some(LinearAdamBroadcast),
+        (LinearDwRagged, Optimizer::Sgd(_)) => Some(LinearSgdRagged),
+        (LinearDwRagged, Optimizer::Adam(_)) => Some(LinearAdamRagged),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use crate::error::Result;
 use crate::kernel::Kernel;
-use crate::layout::{dims, padded};
+use crate::layout::dims;
 use crate::plan::{Call, Emit, Operand, TensorId, Value, check_turns};
 
 dims! {
     Dims {
-        b: u32, norms: u32, rr: u32, rn: u32, has_accuracy: u32, norm_lag: u32, has_norm: u32, flush: u32,
+        b: u32, norms: u32, rr: u32, replicas: u32, has_accuracy: u32, norm_lag: u32, has_norm: u32, flush: u32,
         batches: u32, micro: u32,
     }
 }
@@ -35,13 +35,13 @@ pub(crate) enum End {
 }
 
 pub(crate) fn tick(cx: &mut Emit, rows: TensorId, accuracy: bool, norm: Norm, end: End) -> Result<()> {
-    let norms = if norm == Norm::Never { 0 } else { cx.norm_groups };
+    let norms = if norm == Norm::Never { 0 } else { cx.norm_parts };
     check_turns("tick", (cx.batch + norms).div_ceil(64) as u64 + 16)?;
     let dims = Dims {
         b: cx.batch as u32,
         norms: norms as u32,
         rr: cx.stride(Value::Tensor(rows)),
-        rn: padded(cx.norm_groups) as u32,
+        replicas: cx.replicas as u32,
         has_accuracy: u32::from(accuracy),
         norm_lag: u32::from(norm == Norm::Late),
         has_norm: u32::from(norm != Norm::Never),

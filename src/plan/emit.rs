@@ -42,7 +42,8 @@ impl Profile {
     fn cut(self, groups: usize) -> Cut {
         match self {
             Self::Tiled => Cut { groups, most: 32, least: 32 },
-            Self::Portable | Self::Broadcast | Self::Mirrored => Cut { groups, most: 16, least: 1 },
+            Self::Portable => Cut { groups, most: 16, least: 1 },
+            Self::Broadcast | Self::Mirrored => Cut { groups, most: 16, least: 512 },
         }
     }
 }
@@ -79,10 +80,12 @@ pub(crate) enum Operand {
     /// Running statistics by index.
     Buffer(usize),
     AllParams,
-    /// All parameters, of which the kernel reads a layer's weight and, if it has one, bias.
-    LayerParams(usize, Option<usize>),
+    /// All parameters, of which the kernel touches those from the first to the last of these: a layer's.
+    Params(usize, usize),
     AllGrads,
-    Moments,
+    AllMoments,
+    /// All moments, of which it touches these parameters'.
+    Moments(usize, usize),
 }
 
 impl From<Value> for Operand {
@@ -145,7 +148,12 @@ pub(crate) struct Emit {
     pub buffers: Arena,
     pub grads: Vec<Option<GradSlot>>,
     pub grad_words: usize,
-    pub norm_groups: usize,
+    /// Partial sums of the squared gradient, of one replica.
+    pub norm_parts: usize,
+    /// Launches that make gradients and update their parameters at once, to come behind the tick.
+    pub updates: Vec<Call>,
+    /// The parameters that they update.
+    pub updated: Vec<bool>,
     /// Rows of `blocks`: one for each 64 words of parameters, then the parameter groups, then where each tensor's blocks are.
     pub block_rows: usize,
     /// Some parameters have a rate or decay of their own.
@@ -224,14 +232,14 @@ impl Emit {
                 }
                 None => unreachable!("a gradient is reserved before it is bound"),
             },
-            Operand::AllParams | Operand::LayerParams(..) => {
+            Operand::AllParams | Operand::Params(..) => {
                 whole(Role::Params, self.replicas * self.params.stride)
             }
             Operand::AllGrads => whole(Role::Grads, self.grad_words),
-            Operand::Moments => {
+            Operand::AllMoments | Operand::Moments(..) => {
                 whole(Role::Moments, self.optimizer_slots * self.replicas * self.params.stride)
             }
-            Operand::Norms => whole(Role::Norms, self.replicas * padded(self.norm_groups)),
+            Operand::Norms => whole(Role::Norms, padded(self.replicas * self.norm_parts)),
             Operand::Blocks => whole(Role::Blocks, 4 * self.block_rows),
             Operand::Inputs => per_run(Role::Inputs),
             Operand::Targets => per_run(Role::Targets),
@@ -246,11 +254,22 @@ impl Emit {
     fn traffic(&self, operand: Operand, view: &View) -> usize {
         match operand {
             Operand::State | Operand::Order | Operand::Inputs | Operand::Targets => 0,
-            Operand::LayerParams(weight, bias) => {
-                let len = |p: usize| self.replicas * self.params.slots[p].len;
-                len(weight) + bias.map_or(0, len)
-            }
+            Operand::Params(first, last) => self.words(first, last),
+            Operand::Moments(first, last) => self.optimizer_slots * self.words(first, last),
             _ => view.len,
+        }
+    }
+
+    /// Words of some parameters, of all replicas.
+    fn words(&self, first: usize, last: usize) -> usize {
+        self.replicas * self.params.slots[first..=last].iter().map(|s| s.len).sum::<usize>()
+    }
+
+    /// The parameters whose numbers, gradients or moments a launch touches in an operand that holds all of them.
+    fn touched(&self, operand: Operand) -> std::ops::Range<usize> {
+        match operand {
+            Operand::Params(first, last) | Operand::Moments(first, last) => first..last + 1,
+            _ => 0..self.params.slots.len(),
         }
     }
 
@@ -286,30 +305,54 @@ impl Emit {
     /// The finished list.
     pub fn dispatches(&self, places: &[(usize, usize)]) -> Vec<Dispatch> {
         let mut list: Vec<Dispatch> = self.calls.iter().map(|c| self.dispatch(c, places)).collect();
-        refresh(&mut list);
+        self.refresh(&mut list);
         list
+    }
+
+    /// Decides before which launch each mirror is brought up to date: at the latest the first that reads a value after it was
+    /// written. What another layer's update writes leaves a layer's own parameters as they were.
+    fn refresh(&self, list: &mut [Dispatch]) {
+        // What was mirrored, and the parameters in it that were written since.
+        let mut fresh: Vec<(View, Vec<usize>)> = Vec::new();
+        for (i, call) in self.calls.iter().enumerate() {
+            let Dispatch { kernel, loads, ref views, .. } = list[i];
+            let operands = kernel.entry().bound(loads, &call.operands);
+            let bound: Vec<(Access, View, Operand)> =
+                kernel.entry().bound(loads, views).zip(operands).map(|(b, o)| (b.2, *b.3, *o.3)).collect();
+            for (access, view, operand) in &bound {
+                let mirrored = loads == Loads::Texture && matches!(access, Access::Load | Access::Mirror);
+                let touched = self.touched(*operand);
+                let is_fresh =
+                    fresh.iter().any(|(f, stale)| f == view && !stale.iter().any(|p| touched.contains(p)));
+                // Blocks and the dataset never change: they were mirrored when they were written.
+                if mirrored && !matches!(view.role, Role::Blocks | Role::Inputs) && !is_fresh {
+                    fresh.retain(|(f, _)| f != view);
+                    fresh.push((*view, Vec::new()));
+                    let at = if self.accumulate == 1 { earlier(list, i, view) } else { i };
+                    list[at].refresh.push(*view);
+                }
+            }
+            for (_, view, operand) in bound.iter().filter(|b| b.0 == Access::Write) {
+                match operand {
+                    Operand::Params(..) | Operand::Moments(..) => {
+                        let stale = fresh.iter_mut().filter(|(f, _)| f.overlaps(view));
+                        stale.for_each(|(_, stale)| stale.extend(self.touched(*operand)));
+                    }
+                    _ => fresh.retain(|(f, _)| !f.overlaps(view)),
+                }
+            }
+        }
     }
 }
 
-/// Decides before which launch each mirror is brought up to date: the first that reads a value after it was written.
-fn refresh(list: &mut [Dispatch]) {
-    let mut fresh: Vec<View> = Vec::new();
-    for dispatch in list {
-        let Dispatch { kernel, loads, views, refresh, .. } = dispatch;
-        for (_, _, access, view) in kernel.entry().bound(*loads, views) {
-            let mirrored = *loads == Loads::Texture && matches!(access, Access::Load | Access::Mirror);
-            // Blocks and the dataset never change: they were mirrored when they were written.
-            if mirrored && !matches!(view.role, Role::Blocks | Role::Inputs) && !fresh.contains(view) {
-                refresh.push(*view);
-                fresh.push(*view);
-            }
-        }
-        for (_, _, access, view) in kernel.entry().bound(*loads, views) {
-            if access == Access::Write {
-                fresh.retain(|f| !f.overlaps(view));
-            }
-        }
-    }
+/// The latest launch up to the `i`-th before which something is copied anyway and the view is as it is before the `i`-th. Each
+/// place where something is copied ends a pass. (Micro-batches share launches, not all of which belong to each.)
+fn earlier(list: &[Dispatch], i: usize, view: &View) -> usize {
+    let writes = |d: &Dispatch| {
+        d.kernel.entry().bound(d.loads, &d.views).any(|b| b.2 == Access::Write && b.3.overlaps(view))
+    };
+    let first = list[..i].iter().rposition(writes).map_or(0, |at| at + 1);
+    (first..=i).rev().find(|&at| !list[at].refresh.is_empty()).unwrap_or(i)
 }
 
 /// Grid of a flat kernel over `count` invocations, 64 to a workgroup; on in y where x is full.

@@ -130,6 +130,11 @@ impl Session {
         self.copy(self.optimizer, self.options.replicas(replicas).layers(true), true).await
     }
 
+    /// As [`replicate`](Self::replicate) of a single replica, for one that keeps its gradients ([`Options::gradients`]).
+    pub(crate) async fn with_gradients(&self) -> Result<Self> {
+        self.copy(self.optimizer, self.options.gradients(true), true).await
+    }
+
     async fn copy(&self, optimizer: Optimizer, options: Options, same: bool) -> Result<Self> {
         let plan = compile(&self.model, self.loss, &optimizer, &options)?;
         let mut program = Program::new(self.gpu(), plan).await?;

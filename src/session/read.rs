@@ -22,9 +22,14 @@ impl Session {
     /// clipping and decay.
     ///
     /// # Errors
-    /// No such replica, or the device failed.
+    /// No such replica, a session that does not keep its gradients ([`Options::gradients`](crate::Options::gradients)), or the
+    /// device failed.
     pub async fn gradients(&self, replica: usize) -> Result<Vec<Tensor>> {
         self.check_replica(replica)?;
+        if !self.options.gradients {
+            let detail = "this session does not keep them; compile it with `gradients` in its options";
+            return Err(Error::argument("gradients", detail));
+        }
         let words = self.program.read(Role::Grads).await?;
         let plan = &self.program.plan;
         let gradient = |p: &ParamSlot| {

@@ -12,7 +12,7 @@ fn check_logits(b: usize, k: usize, logits: &[f32], labels: Vec<u32>, tolerance:
     let what = format!("cross_entropy of {b}x{k}");
     let mut graph = Graph::new(&[b]).unwrap();
     source(&mut graph, k);
-    let mut session = session(&graph, Loss::CrossEntropy, Sgd::plain(), Options::batch(b));
+    let mut session = session(&graph, Loss::CrossEntropy, Sgd::plain(), Options::batch(b).gradients(true));
     set_weights(&mut session, &[transposed(logits, k)]);
     let data = classes(&[b], one_hot_rows(b), labels.clone(), k);
 

@@ -44,7 +44,7 @@ const IDLE: [&str; 2] = ["conv2d1.bias", "linear11.bias"];
 /// `tolerance` is relative to the norm of the tensor's gradient.
 #[track_caller]
 fn check(model: &Graph, length: f32, tolerance: f64) {
-    let mut session = session(model, Loss::CrossEntropy, Sgd::plain(), Options::batch(16));
+    let mut session = session(model, Loss::CrossEntropy, Sgd::plain(), Options::batch(16).gradients(true));
     let data = classes(&[2, 8, 8], fill(16 * 128, 1, 1.0), labels(16, 2, 4), 4);
     loss(&mut session, &data);
     let gradients = block(session.gradients(0)).unwrap();

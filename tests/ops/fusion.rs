@@ -143,7 +143,8 @@ fn read_twice() {
 fn as_the_last_layer() {
     for (act, act_oracle) in PAIRS {
         let model = Sequential::features(5).linear(3).activation(act).flatten().build().unwrap();
-        let mut session = session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(7));
+        let mut session =
+            session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(7).gradients(true));
         let oracle = linear::oracle(7, 5, 3, true).then(activation(act_oracle));
         set_weights(&mut session, &oracle.params);
         let (x, targets) = (fill(35, 1, 1.0), fill(21, 2, 1.0));
@@ -176,7 +177,8 @@ fn as_the_last_layer_beside_a_dead_end() {
     let y = graph.activation(act, z).unwrap();
     graph.add(Op::Linear(Linear::new(2)), &[y]).unwrap();
     graph.add(Op::Flatten, &[y]).unwrap();
-    let mut session = session(&graph, Loss::MeanSquaredError, Sgd::plain(), Options::batch(7));
+    let mut session =
+        session(&graph, Loss::MeanSquaredError, Sgd::plain(), Options::batch(7).gradients(true));
     let oracle = linear::oracle(7, 5, 3, true).then(activation(act_oracle));
     let dead = [vec![1.0; 6], vec![1.0; 2]];
     set_weights(&mut session, &[&oracle.params[..], &dead].concat());

@@ -61,8 +61,12 @@ fn inside_a_linear_layer() {
             let data = dataset(&[features], bytes);
             let what = format!("linear on {features} features, bytes: {bytes}, {profile:?}");
             let model = Sequential::features(features).linear(2).build().unwrap();
-            let mut session =
-                session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(5).profile(profile));
+            let mut session = session(
+                &model,
+                Loss::MeanSquaredError,
+                Sgd::plain(),
+                Options::batch(5).profile(profile).gradients(true),
+            );
             let oracle = linear::oracle(5, features, 2, true);
             set_weights(&mut session, &oracle.params);
 
@@ -92,8 +96,12 @@ fn inside_a_convolution() {
         let features = 2 * conv.out_h() * conv.out_w();
         let model =
             Sequential::image(3, 5, 7).layer(conv2d::layer(&conv, true)).flatten().linear(2).build().unwrap();
-        let mut session =
-            session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(5).profile(profile));
+        let mut session = session(
+            &model,
+            Loss::MeanSquaredError,
+            Sgd::plain(),
+            Options::batch(5).profile(profile).gradients(true),
+        );
         let oracle = conv2d::oracle(conv, true).then(linear::oracle(5, features, 2, true));
         set_weights(&mut session, &oracle.params);
 
@@ -119,8 +127,12 @@ fn into_a_copy() {
             .linear(2)
             .build()
             .unwrap();
-        let mut session =
-            session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(5).profile(profile));
+        let mut session = session(
+            &model,
+            Loss::MeanSquaredError,
+            Sgd::plain(),
+            Options::batch(5).profile(profile).gradients(true),
+        );
         let oracle = super::max_pool::oracle(pool).then(linear::oracle(5, 6, 2, true));
         set_weights(&mut session, &oracle.params);
         let (x, targets) = batch(&data);
@@ -141,8 +153,12 @@ fn into_batch_normalisation() {
         let data = dataset(&[3], false);
         let model =
             Sequential::features(3).layer(Op::BatchNorm(BatchNorm::default())).linear(2).build().unwrap();
-        let mut session =
-            session(&model, Loss::MeanSquaredError, Sgd::plain(), Options::batch(5).profile(profile));
+        let mut session = session(
+            &model,
+            Loss::MeanSquaredError,
+            Sgd::plain(),
+            Options::batch(5).profile(profile).gradients(true),
+        );
         let norm = reference::batch_norm::BatchNorm::new(5, 3, 1);
         let oracle = super::batch_norm::oracle(norm).then(linear::oracle(5, 3, 2, true));
         set_weights(&mut session, &oracle.params);

@@ -12,7 +12,8 @@ fn of_given_predictions() {
         let (prediction, target) = (fill(b * d, 1, 1.0), fill(b * d, 2, 1.0));
         let mut graph = Graph::new(&[b]).unwrap();
         source(&mut graph, d);
-        let mut session = session(&graph, Loss::MeanSquaredError, Sgd::plain(), Options::batch(b));
+        let mut session =
+            session(&graph, Loss::MeanSquaredError, Sgd::plain(), Options::batch(b).gradients(true));
         set_weights(&mut session, &[transposed(&prediction, d)]);
         let data = regression(&[b], one_hot_rows(b), target.clone(), d);
 

@@ -168,7 +168,7 @@ impl Harness {
             &graph,
             Loss::MeanSquaredError,
             Sgd::plain(),
-            Options::batch(batch).tuning(kernels.into()),
+            Options::batch(batch).tuning(kernels.into()).gradients(true),
         );
         let mut values = vec![transposed(x, len)];
         values.extend_from_slice(params);

@@ -189,7 +189,7 @@ fn of_the_dataset() {
             let image = Sequential::image(shape[0], shape[1], shape[2]);
             let model = image.layer(conv2d::layer(&conv, true)).relu().max_pool(2).flatten().linear(2);
             let model = model.build().unwrap();
-            let options = Options::batch(5).profile(profile);
+            let options = Options::batch(5).profile(profile).gradients(true);
             let mut session = session(&model, Loss::MeanSquaredError, Sgd::plain(), options);
             let oracle = conv2d::oracle(conv, true).then(activation(PAIRS[0].1)).then(max_pool::oracle(pool));
             let oracle = oracle.then(linear::oracle(5, features, 2, true));

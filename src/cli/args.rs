@@ -23,8 +23,9 @@ Examples:
 const FIND: &str = concat!(
     "\
 The rate rises from step to step while the loss is measured. The suggestion is the mean of three \
-readings of the curve; beside it stands what the rules of other finders say. Then the model is put back, \
-bit for bit, and short runs on copies of it put the suggestion to the test. Exit code 0: done, also where the curve allows no suggestion; 1: failed; 2: wrong usage.
+readings of the curve and of what is customary with the optimizer; beside it stands what the rules of other finders say. Then the \
+model is put back, bit for bit, and short runs on copies of it put the suggestion to the test, or look for a rate where the curve \
+suggests none. Exit code 0: done, also where the curve allows no suggestion; 1: failed; 2: wrong usage.
 
 Modes:
   sweep       a new batch each step, and the weights move: Smith's test
@@ -44,10 +45,11 @@ const SUGGEST: &str = "\
 FILE is CSV with a header or JSON, with columns lr and loss, and accuracy if there is one; the usual \
 other names (learning_rate, train_loss, acc, ...) are understood. JSON is {\"lr\": [...], \"loss\": [...]} \
 or what `find --json` prints. Losses that are NaN or infinite mean that the run diverged, and so does \
-a key \"steps\" that counts more steps than there are losses.
+a key \"steps\" that counts more steps than there are losses. The keys \"optimizer\" and \"momentum\" \
+say what --optimizer and --momentum do.
 
 Examples:
-  rangefinder suggest history.csv
+  rangefinder suggest history.csv --optimizer adam
   rangefinder find --json | rangefinder suggest - --quiet";
 
 /// Finds a learning rate: one short sweep on the GPU, after which the model is as it was before.

@@ -19,20 +19,29 @@ impl Loads {
     }
 }
 
+/// Of the files behind the semicolon a browser has no use: its devices have no subgroups of 8 lanes, and read no textures.
 macro_rules! files {
-    ($folder:literal: $($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!("../shaders/", $folder, $name, ".wgsl")))),*]
+    ($folder:literal: $($name:literal),*; $($native:literal),* $(,)?) => {
+        &[
+            $(($name, include_str!(concat!("../shaders/", $folder, $name, ".wgsl")))),*,
+            $(($native, match cfg!(target_arch = "wasm32") {
+                true => "",
+                false => include_str!(concat!("../shaders/", $folder, $native, ".wgsl")),
+            })),*
+        ]
     };
 }
 
 const SHARED: &[(&str, &str)] = files!("shared/":
-    "activation", "at_buffer", "at_texture", "broadcast", "carried_buffer", "carried_texture", "conv2d_dims", "finite", "flat", "gradient", "linear_dims", "linear_operands", "load_buffer", "load_texture", "optimizer", "pick", "pool_dims", "quad", "quads", "random", "reduce_buffer", "reduce_texture", "residual",
-    "slots_buffer", "slots_texture", "source", "source4", "state", "tile", "tile4", "tile32", "tile64", "updated_buffer", "updated_texture", "watched_buffer", "watched_texture", "weight_gradient", "winners");
+    "activation", "at_buffer", "carried_buffer", "conv2d_dims", "finite", "flat", "gradient", "linear_dims", "linear_operands", "load_buffer", "optimizer", "pick", "pool_dims", "quad", "random", "reduce_buffer", "residual",
+    "slots_buffer", "source", "source4", "state", "tile", "tile4", "tile32", "tile64", "updated_buffer", "watched_buffer", "winners";
+    "at_texture", "broadcast", "carried_texture", "load_texture", "quads", "reduce_texture", "slots_texture", "updated_texture", "watched_texture", "weight_gradient");
 
 /// Every op's file.
 pub(crate) const FILES: &[(&str, &str)] = files!("":
-    "accumulate", "activation", "add", "avg_pool", "batch_norm", "conv2d", "conv2d_broadcast", "conv2d_grouped", "conv2d_pointwise", "conv2d_quad", "conv2d_stem", "conv2d_tiled", "cross_entropy", "dropout",
-    "gather", "layers", "linear", "linear_broadcast", "linear_tiled", "linear_tiled64", "linear_update", "max_pool", "mean_squared_error", "tick", "unpool", "update");
+    "accumulate", "activation", "add", "avg_pool", "batch_norm", "conv2d", "conv2d_grouped", "conv2d_tiled", "cross_entropy", "dropout",
+    "gather", "layers", "linear", "linear_tiled", "linear_tiled64", "max_pool", "mean_squared_error", "tick", "unpool", "update";
+    "conv2d_broadcast", "conv2d_pointwise", "conv2d_quad", "conv2d_stem", "linear_broadcast", "linear_update");
 
 type File = (&'static str, &'static str);
 

@@ -198,6 +198,8 @@ export interface Suggestion {
   lr: number;
   low: number;
   high: number;
+  /** The peak of a one-cycle schedule, which spends little time there: three times `lr`. */
+  oneCyclePeak: number;
   /** By how many standard errors some stretch of the curve lies below all before it. */
   score: number;
   /** Name of the rule. */

@@ -191,12 +191,12 @@ def main():
     def row(name, rates, tasks=tasks):
         return name, regrets(tasks, rates), sum(rate is None for row in rates for rate in row)
 
-    def doubled(rates):
-        return [[rate and rate + math.log10(2) for rate in row] for row in rates]
+    def tripled(rates):
+        return [[rate and rate + math.log10(3) for rate in row] for row in rates]
 
     curves = sum(len(task["curves"]) for task in tasks)
     rows = [row(name, rates) for name, rates in rules.items()]
-    rows += [row(f"{name}, doubled", doubled(rules[name])) for name in (OURS, "fastai valley")]
+    rows += [row(f"{name}, tripled", tripled(rules[name])) for name in (OURS, "fastai valley")]
     table(f"{len(tasks)} tasks, {curves} curves", rows)
     keep = [[rate is not None for rate in row] for row in ours]
 
@@ -217,7 +217,7 @@ def main():
             after = {name: verify_all(tasks, rates, how, guesses.get(name)) for name, rates in rules.items()}
             title = f"after {how[2]} updates, or as many as were recorded, at each of {how[0]} rates"
             rows = [row(name, rates) for name, rates in after.items()]
-            rows += [row(f"{name}, doubled", doubled(after[name])) for name in (OURS, "fastai valley")]
+            rows += [row(f"{name}, tripled", tripled(after[name])) for name in (OURS, "fastai valley")]
             table(title, rows)
         tried = {how: answered(verify_all(tasks, ours, how)) for how in (BEFORE, *OTHERS, SHIPPED)}
         name = "{} rates within {} decades, {} updates, tolerance {}".format

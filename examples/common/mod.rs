@@ -30,8 +30,7 @@ async fn run(model: fn(&[usize], usize) -> Result<Graph>, name: &str) -> Result<
     };
     println!("suggested rate {:.2e} ({:.1e} to {:.1e}); {}", found.lr, found.low, found.high, found.reason);
 
-    // The suggestion is for a constant rate; a one-cycle schedule, which spends little time at its peak, bears twice that.
-    let training = Training::one_cycle(epochs, 2.0 * found.lr);
+    let training = Training::one_cycle(epochs, found.one_cycle_peak());
     let outcome = training.run(&mut session, &train, Control::default()).await?;
     let steps = &outcome.histories[0].steps;
     let last = steps.last().map_or(f64::NAN, |m| m.smoothed);

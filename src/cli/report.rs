@@ -198,9 +198,10 @@ fn answer(figure: &Figure) -> Vec<Block> {
     vec![Block::Answer { value: format!("{rate:.2e}"), about: about.into() }, Block::Facts(facts)]
 }
 
-fn reasons(found: &Suggestion) -> [(String, String); 4] {
+fn reasons(found: &Suggestion) -> [(String, String); 5] {
     [
         ("interval", format!("{:.2e} to {:.2e}", found.low, found.high)),
+        ("one-cycle peak", format!("{:.2e}", found.one_cycle_peak())),
         ("score", format!("{:.1} standard errors of the fall", found.score)),
         ("rule", found.rule.to_string()),
         ("why", found.reason.clone()),

@@ -60,7 +60,7 @@ const MOST_CLEAR: f64 = 1e3;
 /// was stopped: with `lr` longer, or with a loss that is not finite, the curve is known to have ended in divergence.
 ///
 /// `low` and `high` are 0.55 decades to either side: for half to two thirds of the curves that it was measured on, the best
-/// constant rate lay between them. Twice the answer is the better peak of a one-cycle schedule.
+/// constant rate lay between them. [`Suggestion::one_cycle_peak`] is for such a schedule.
 /// `score` says by how many standard errors some stretch of the curve lies below all before it.
 ///
 /// The answer is the same for `a * loss + b` with any `a > 0` and any `b`, and without an optimizer for rates in any unit.

@@ -37,6 +37,7 @@ pub(super) fn suggestion(found: &Result<Suggestion, Refusal>) -> JsValue {
         ("lr", number(s.lr)),
         ("low", number(s.low)),
         ("high", number(s.high)),
+        ("oneCyclePeak", number(s.one_cycle_peak())),
         ("score", number(s.score)),
         ("rule", s.rule.into()),
         ("reason", s.reason.as_str().into()),

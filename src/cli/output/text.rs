@@ -36,6 +36,10 @@ pub(in crate::cli) fn answer(figure: &Figure, screen: &Screen) -> String {
     match figure.suggestion {
         Ok(found) => {
             text += &headline(found, figure.verified, screen);
+            text += &row(
+                "one-cycle peak",
+                &format!("{:.2e}, three times the curve's rate", found.one_cycle_peak()),
+            );
             text += &entry("why", &found.reason, screen);
         }
         Err(refusal) => {

@@ -151,7 +151,7 @@ export interface FindOptions {
   probe?: number;
   /** Batch orders swept over at once: the mean curve and its spread; default 1. Only "sweep" and "same-batch". */
   seeds?: number;
-  /** Put the suggestion to the test by short runs around it; default true. */
+  /** Put the suggestion to the test by short runs around it, or look for a rate where there is none; default true. */
   verify?: boolean;
   /** Default: the model's own. */
   data?: Dataset;
@@ -212,14 +212,16 @@ export interface Suggestion {
 export interface Refusal {
   reason: string;
   advice: string;
+  /** Around which short runs look all the same. */
+  guess: number | null;
 }
 
 /** What other finders' rules make of the curve; null where a rule has no answer. */
 export type Rules = Record<"fastai_valley" | "fastai_steep" | "fastai_slide" | "fastai_minimum" | "min_gradient", number | null>;
 
 /**
- * Short runs around the suggestion, judged by held-out data. Where the curve suggests none but could hide a fall in its noise,
- * around what else it says: one of them must then predict better than the best constant does.
+ * Short runs around the suggestion, judged by held-out data. Where the curve suggests none but has no clear fall, only rises, or
+ * still falls at its end, around what else it says: one of them must then predict better than the best constant does.
  */
 export interface Verification {
   /** The rate that won; null if no run lowered the loss (or learned anything, after a refusal). */

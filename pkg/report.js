@@ -16,6 +16,7 @@ export function toJson(report) {
     ...plain(rest),
     history: plain(points),
     refusal: refusal && [refusal.reason, refusal.advice].filter(Boolean).join("; "),
+    guess: refusal?.guess ?? null,
     stopped: stopped && { step: stoppedAt, reason: stopped },
     seconds,
   });

@@ -49,7 +49,7 @@ def kernels(ours, theirs):
     rows = {(r["workload"], r["stem"], r["device"]): r["us"]["median"] for r in theirs}
     devices = list(dict.fromkeys(r["device"] for r in theirs))
     lines = [
-        "Kernels: microseconds, and how many times PyTorch's ours are (on a GPU cuBLAS and cuDNN; f32, no TF32).",
+        "Kernels: microseconds, and how many times PyTorch's time ours is (on a GPU cuBLAS and cuDNN; f32, no TF32).",
         "",
         line(["workload", "kernel", "GFLOP/s", "us"] + [f"PyTorch on {d}, us" for d in devices] + ["times"] * len(devices)),
         line(["---", "---"] + ["---:"] * (2 + 2 * len(devices))),

@@ -1,5 +1,6 @@
-// Where the gradient of each 64 words of params is, and what their group multiplies: by blocks, as in update. The importer imports
-// slots.
+// Where the gradient of each 64 words of params is, and what their group multiplies: by blocks, see update.wgsl. The importer
+// imports slots.
+
 // The gradient of the e-th vector of a replica's parameters: its slices, summed in order.
 fn gradient(r: u32, replicas: u32, e: u32) -> vec4<f32> {
     let block = block_at(e >> 4u);

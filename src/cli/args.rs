@@ -22,7 +22,7 @@ Examples:
 
 const FIND: &str = concat!(
     "\
-The rate rises from step to step while the loss is measured. The suggestion is the mean of three \
+The rate rises from step to step while the loss is measured. The suggestion is a weighted mean of three \
 readings of the curve and of what is customary with the optimizer; beside it stands what the rules of other finders say. Then the \
 model is put back, bit for bit, and short runs on copies of it put the suggestion to the test, or look for a rate where the curve \
 suggests none. Exit code 0: done, also where the curve allows no suggestion; 1: failed; 2: wrong usage.
@@ -86,7 +86,7 @@ pub(super) struct Find {
 /// Measure kernels, training steps and the range test on this device
 #[derive(Args)]
 pub(super) struct Bench {
-    /// Only workloads whose name holds this: matmul, conv2d, step, "range test", mlp, cnn,
+    /// Only workloads whose name holds this: matmul, conv2d, update, step, "range test", mlp, cnn, digits,
     /// resnet9 (left out on CPUs unless asked for)
     pub filter: Option<String>,
     /// Measure which kernels are the fastest for which shapes, and keep that for later runs on this device: in the file
@@ -225,7 +225,7 @@ pub(super) struct Output {
     /// Write them into FILE as CSV, a line for each step and parameter
     #[arg(long, value_name = "FILE")]
     pub layers_csv: Option<PathBuf>,
-    /// Leave out the short runs that put the suggestion to the test
+    /// Leave out the short runs that put the suggestion to the test, or look for a rate where there is none
     #[arg(long)]
     pub no_verify: bool,
     /// Show the hashes of the model before the sweep and after it

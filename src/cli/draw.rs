@@ -304,6 +304,7 @@ fn legend(figure: &Figure, rates: &Axis, width: usize, most: usize) -> Vec<Vec<C
             let text = format!("suggested {} ({} .. {})", short(s.lr), short(s.low), short(s.high));
             entry('▲', Ink::Chosen, &[&text]);
         }
+        Err(_) if figure.verified.is_some() => entry('∅', Ink::Chosen, &["none by the curve"]),
         Err(_) => entry('∅', Ink::Chosen, &["no suggestion"]),
     }
     if let Some(rate) = figure.verified {

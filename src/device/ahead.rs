@@ -38,13 +38,16 @@ impl Ahead {
         adapter: &Adapter,
         launches: Vec<(PipelineKey, Vec<u32>)>,
     ) {
-        let idle = std::thread::available_parallelism().map_or(1, usize::from) - 1;
         if launches.len() < FEWEST || !adapter.driver.starts_with("llvmpipe") {
             return;
         }
+        self.threads.retain(|thread| !thread.is_finished());
+        self.left.retain(|left| left.load(Ordering::Relaxed) > 0);
+        let idle = std::thread::available_parallelism().map_or(1, usize::from) - 1;
+        let room = idle.min(MOST_DEVICES).saturating_sub(self.threads.len());
         let left = Arc::new(AtomicUsize::new(launches.len()));
         let launches: Arc<[_]> = launches.into();
-        for _ in 0..idle.min(MOST_DEVICES) {
+        for _ in 0..room {
             let (from, adapter, launches, left) =
                 (from.clone(), adapter.clone(), launches.clone(), left.clone());
             let thread = std::thread::Builder::new().name("compile ahead".into());

@@ -75,6 +75,9 @@ impl Gpu {
     /// Opens a device of its own: the adapter that `RANGEFINDER_ADAPTER` names (by a part of its name, or by its
     /// index in `rangefinder info`), else a discrete GPU, an integrated one, or a CPU driver, in this order.
     ///
+    /// On Mesa's CPU driver idle cores compile kernels for it: drop it before the process ends, which waits for what they have in
+    /// hand.
+    ///
     /// # Errors
     /// No adapter, none of that name, or one that gives no device.
     pub async fn new() -> Result<Self> {

@@ -30,7 +30,7 @@ const CLEAR: f64 = 3.3;
 const RISES: f64 = 1.4;
 /// Standard errors that the fall must measure for its middle to count: below, noise moves the middle by decades.
 const SHARP: f64 = 5.0;
-/// Decades to either side of the answer: between them lay the best constant rate of half to two thirds of the curves measured.
+/// Decades to either side of the answer: between them lay the best constant rate of 45 to 65 % of the curves measured, by set.
 const SPREAD: f64 = 0.55;
 /// Standard deviations above the start beyond which a loss is cut off: how far a run diverged says nothing.
 const DIVERGED: f64 = 3.0;
@@ -42,7 +42,7 @@ const ROUNDING: f64 = 1e-12;
 const MOST_CLEAR: f64 = 1e3;
 
 /// The learning rate to train with, from a range test: the geometric mean of up to three readings, which err for
-/// different reasons. The first weighs as much as the other two together.
+/// different reasons. The first weighs twice as much as each other.
 ///
 /// 1. The middle of the fall of the loss, from a fit without lag ([`local_linear`](super::smooth::local_linear), 0.3
 ///    decades to either side): it begins where a quarter is made and is over where 95 % is, or all but one standard error.
@@ -59,7 +59,7 @@ const MOST_CLEAR: f64 = 1e3;
 /// `loss` is raw, one a rate, and `lr` rises. `lr` may be the whole planned grid, longer than the losses of a run that
 /// was stopped: with `lr` longer, or with a loss that is not finite, the curve is known to have ended in divergence.
 ///
-/// `low` and `high` are 0.55 decades to either side: for half to two thirds of the curves that it was measured on, the best
+/// `low` and `high` are 0.55 decades to either side: for 45 to 65 % of the curves that it was measured on, by set, the best
 /// constant rate lay between them. [`Suggestion::one_cycle_peak`] is for such a schedule.
 /// `score` says by how many standard errors some stretch of the curve lies below all before it.
 ///
@@ -71,7 +71,7 @@ const MOST_CLEAR: f64 = 1e3;
 /// falls at the end.
 pub fn suggest(lr: &[f64], loss: &[f64], optimizer: Option<&Optimizer>) -> Result<Suggestion, Refusal> {
     let curve = Curve::new(lr, loss)?;
-    let known = optimizer.map(Known::of);
+    let known = optimizer.and_then(Known::of);
     let guess =
         |readings: &Readings| Some(readings.mean(known).exp()).filter(|rate| rate.is_finite() && *rate > 0.0);
     let without_fall = |refusal| Refusal { guess: guess(&curve.without_middle()), ..refusal };

@@ -9,7 +9,7 @@ use crate::session::{Control, Evaluation, History, Run, Session, Stop};
 /// Short runs with constant rates around a suggestion, each on its own copy of the model, all at once. The smallest rate
 /// within a fiftieth of the best fall of the held-out loss wins: larger ones are as good so far, and nearer to divergence.
 ///
-/// Many updates before many rates: after 60 updates the best rate is two to three times that of a whole training, and no choice
+/// Many updates before many rates: after 60 updates the best rate is 1.8 to 3.2 times that of a whole training, and no choice
 /// among more rates mends that (`docs/suggestion.md`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verify {

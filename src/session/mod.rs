@@ -132,7 +132,7 @@ impl Session {
 
     /// As [`replicate`](Self::replicate) of a single replica, for one that keeps its gradients ([`Options::gradients`]).
     pub(crate) async fn with_gradients(&self) -> Result<Self> {
-        self.copy(self.optimizer, self.options.gradients(true), true).await
+        self.copy(self.optimizer, self.options.replicas(1).gradients(true), true).await
     }
 
     async fn copy(&self, optimizer: Optimizer, options: Options, same: bool) -> Result<Self> {

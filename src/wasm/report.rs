@@ -49,7 +49,7 @@ pub(super) fn refusal(found: &Result<Suggestion, Refusal>) -> JsValue {
     let Err(refusal) = found else { return JsValue::NULL };
     let text = refusal.reason.replace("(--", "(");
     let (reason, advice) = text.split_once("; ").unwrap_or((&text, ""));
-    object([("reason", reason.into()), ("advice", advice.into())])
+    object([("reason", reason.into()), ("advice", advice.into()), ("guess", number(refusal.guess))])
 }
 
 pub(super) fn rules(rules: &Rules) -> JsValue {
@@ -77,12 +77,11 @@ fn line(line: Line) -> JsValue {
     ])
 }
 
-fn verification(v: &Verification) -> JsValue {
-    let reason = match v.winner {
-        Some(_) => "the smallest rate whose held-out loss made nearly all of the best fall",
-        None => {
-            "no run lowered the held-out loss, or, where the curve suggests none, below that of a constant prediction"
-        }
+fn verification(v: &Verification, suggested: bool) -> JsValue {
+    let reason = match (v.winner, suggested) {
+        (Some(_), _) => "the smallest rate whose held-out loss made nearly all of the best fall",
+        (None, true) => "no run lowered the held-out loss",
+        (None, false) => "no run predicts better than the best constant does",
     };
     let run = |run: &crate::Verified| {
         object([("lr", number(run.lr)), ("loss", number(run.loss)), ("accuracy", number(run.accuracy))])
@@ -132,7 +131,7 @@ pub(super) fn report(
         ("rules", rules(&report.rules)),
         ("smith", smith(report.smith)),
         ("line", report.line.map_or(JsValue::NULL, line)),
-        ("verification", verified.map_or(JsValue::NULL, verification)),
+        ("verification", verified.map_or(JsValue::NULL, |v| verification(v, suggested.is_some()))),
         ("learningRate", number(verified.and_then(|v| v.winner).or(suggested))),
         ("stopped", report.stopped.map_or(JsValue::NULL, |(_, reason)| reason.to_string().into())),
         ("stoppedAt", number(report.stopped.map(|(step, _)| step as f64))),

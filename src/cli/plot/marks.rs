@@ -276,7 +276,9 @@ pub(super) fn about(figure: &Figure) -> String {
     }
     parts.push(match figure.suggestion {
         Ok(s) => format!("suggested {} ({} to {})", short(s.lr), short(s.low), short(s.high)),
-        Err(_) => "no suggestion".to_string(),
+        Err(_) => figure
+            .verified
+            .map_or("no suggestion".into(), |rate| format!("{} by short runs alone", short(rate))),
     });
     let rates = rates(figure);
     parts.extend(tracks(figure, &rates).iter().map(|t| format!("{}: {}", t.name, t.texts[0])));

@@ -135,7 +135,7 @@ pub(super) fn titles(
     }
     if let Some(refusal) = refusal {
         y += 5.0;
-        lines(&mut y, &format!("No suggestion: {}", refusal.reason), 13.0, 18.0, 6, CHOSEN);
+        lines(&mut y, &format!("No suggestion by the curve: {}", refusal.reason), 13.0, 18.0, 6, CHOSEN);
     }
     y
 }

@@ -164,7 +164,9 @@ fn an_svg_says_everything_in_text() {
 #[test]
 fn a_refusal_has_its_reason_and_no_line() {
     let svg = svg_of(&refused(sweep(100, 1e-7, 10.0)));
-    assert!(svg.contains("No suggestion: the loss never falls; use more steps &amp; a &lt;larger&gt; batch"));
+    assert!(svg.contains(
+        "No suggestion by the curve: the loss never falls; use more steps &amp; a &lt;larger&gt; batch"
+    ));
     assert!(!svg.contains("suggested") && !svg.contains("interval"));
     let case = refused(sweep(100, 1e-7, 10.0));
     let shapes = page(&case.figure(), &Layout::WIDE).shapes;

@@ -47,22 +47,23 @@ pub(super) struct Known {
 impl Known {
     /// Momentum multiplies a lasting step by 1 / (1 - momentum), so good rates are smaller by as much; where a run diverges
     /// moves by a factor below 4 (2 (1 + momentum) over the curvature).
-    pub fn of(optimizer: &Optimizer) -> Self {
+    pub fn of(optimizer: &Optimizer) -> Option<Self> {
         let (customary, below_divergence) = match optimizer {
+            // None such can be trained with.
+            Optimizer::Sgd(sgd) if !(0.0..1.0).contains(&sgd.momentum) => return None,
             Optimizer::Sgd(sgd) => {
                 let lasting = (1.0 - sgd.momentum).log10();
                 (CUSTOMARY_SGD + lasting, BELOW_DIVERGENCE - 1.0 - lasting)
             }
             Optimizer::Adam(_) => (CUSTOMARY_ADAM, BELOW_DIVERGENCE),
         };
-        Self { customary: customary * LN_10, below_divergence: below_divergence * LN_10 }
+        Some(Self { customary: customary * LN_10, below_divergence: below_divergence * LN_10 })
     }
 }
 
 impl Readings {
-    /// Their weighted mean: the middle of the fall counts as much as the other two together. A run that did not diverge would
-    /// do so beyond its end: that counts where it raises the answer. A customary rate counts as one of the other two, but
-    /// moves the answer by a factor of two at most.
+    /// Their weighted mean: the middle of the fall counts twice. A run that did not diverge would do so beyond its end: that
+    /// counts where it raises the answer. A customary rate counts once, but moves the answer by a factor of two at most.
     pub fn mean(&self, known: Option<Known>) -> f64 {
         let below = known.map_or(BELOW_DIVERGENCE * LN_10, |known| known.below_divergence);
         let edge = self.edge.unwrap_or(self.end) - below;
@@ -148,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_customary_rate_counts_for_one_and_moves_little() {
-        let adam = Known::of(&Adam::default().into());
+        let adam = Known::of(&Adam::default().into()).unwrap();
         assert!((adam.customary.exp() / 5.01e-3 - 1.0).abs() < 1e-3);
         let at = |middle: f64| {
             let edge = Some(middle + adam.below_divergence);
@@ -162,10 +163,13 @@ mod tests {
     /// Momentum of 0.9 makes ten steps of one: a tenth of the rate, and as much further from the divergence.
     #[test]
     fn momentum_lowers_what_is_customary() {
-        let [plain, heavy] = [0.0, 0.9].map(|momentum| Known::of(&Sgd::momentum(momentum).into()));
+        let [plain, heavy] = [0.0, 0.9].map(|momentum| Known::of(&Sgd::momentum(momentum).into()).unwrap());
         assert!((plain.customary.exp() - 0.1).abs() < 1e-12 && (heavy.customary.exp() - 0.01).abs() < 1e-12);
         assert!((plain.below_divergence.exp() / 25.1 - 1.0).abs() < 1e-2);
         assert!((heavy.below_divergence.exp() / 251.0 - 1.0).abs() < 1e-2);
+        for never in [1.0, 7.0, -0.1, f64::NAN] {
+            assert!(Known::of(&Sgd::momentum(never).into()).is_none());
+        }
     }
 
     /// 4 ten times and then 3 fall on average from the 11th on, for as long as there are some; 9 ends it.

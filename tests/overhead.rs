@@ -84,6 +84,13 @@ fn nothing_is_made_during_a_run() {
     assert!(seen.iter().all(|made| *made == gpu.made()), "{seen:?}, then {:?}", gpu.made());
 }
 
+/// Held-out data or not, the host waits for one read-back.
+#[test]
+fn held_out_data_costs_no_wait() {
+    let (report, _) = crate::held_out::watched(&own_gpu());
+    assert!(report.cost.waits <= 1, "{:?}", report.cost);
+}
+
 /// A second session of the same layers finds its pipelines made.
 #[test]
 fn sessions_share_pipelines() {

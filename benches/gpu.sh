@@ -13,12 +13,12 @@
 # driver, cargo, and python3 with PyTorch or the means to download it.
 #
 # A borrowed machine without cargo or network: `benches/rivals/run.sh --burn build` on one that has both, copy the repository with
-# benches/rivals/work/bin there, and run `gpu.sh`. Where no command may run for longer than ten minutes, `gpu.sh ours`, then
+# benches/rivals/out/bin there, and run `gpu.sh`. Where no command may run for longer than ten minutes, `gpu.sh ours`, then
 # `gpu.sh pytorch`, then `gpu.sh burn table`; no rival gets more than RIVALS_LIMIT seconds (120).
 set -eu
 cd "$(dirname "$0")/.."
-work=benches/rivals/work
-mkdir -p "$work"
+out=benches/rivals/out
+mkdir -p "$out"
 
 # What the ratios depend on beside the code: the card, its driver, its clocks.
 if command -v nvidia-smi >/dev/null; then
@@ -26,7 +26,7 @@ if command -v nvidia-smi >/dev/null; then
     nvidia-smi --query-gpu=$fields --format=csv
 else
     echo "no nvidia-smi: this is not the machine that the script is for"
-fi >"$work/gpu.csv"
-cat "$work/gpu.csv"
+fi >"$out/gpu.csv"
+cat "$out/gpu.csv"
 
 RIVALS_TOOL=gpu.sh RIVALS_LIMIT=${RIVALS_LIMIT:-120} exec benches/rivals/run.sh --tune "$@"

@@ -4,14 +4,14 @@
 #
 #     benches/rivals/run.sh [--quick] [--tune] [--burn] [STAGE...]
 #
-# Stages, by default all in turn; what one leaves in benches/rivals/work the next finds, also in another call:
+# Stages, by default all in turn; what one leaves in benches/rivals/out the next finds, also in another call:
 #     ours     kernels, steps, range tests; with --tune before and after measuring which kernels are the fastest; tiny networks
 #     pytorch  a plain loop, torch-lr-finder, kernels; on CUDA also torch.compile and a CUDA graph
 #     burn     with --burn, or where it has been built: that takes half an hour on two cores, once. On Mesa's CPU driver the rival
 #              runs for five minutes, two of them to tune its kernels, and makes fewer steps; on a GPU seconds to a minute
 #     table    the ratios
 # and one that is never run by itself:
-#     build    leaves binaries in benches/rivals/work/bin, for a machine without cargo to which the repository is copied
+#     build    leaves binaries in benches/rivals/out/bin, for a machine without cargo to which the repository is copied
 #
 # --quick is a look with few steps and repeats, and writes no file. RANGEFINDER_DATA names a directory with MNIST's four gzipped
 # IDX files; without it, ../shared/data/mnist is tried, and then the images are random. PYTHON names a Python with PyTorch; without
@@ -20,9 +20,9 @@
 set -eu
 cd "$(dirname "$0")/../.."
 rivals=benches/rivals
-work=$rivals/work
+out=$rivals/out
 results=${RESULTS:-benches/results}
-mkdir -p "$work/bin" "$results"
+mkdir -p "$out/bin" "$results"
 
 quick='' tune='' burn='' stages=''
 for word in "$@"; do
@@ -36,7 +36,7 @@ for word in "$@"; do
 done
 if [ -z "$stages" ]; then
     stages='ours pytorch burn table'
-    rm -f "$work"/*.json "$work"/*.jsonl "$work"/*.txt # of an earlier day, or another device
+    rm -f "$out"/*.json "$out"/*.jsonl "$out"/*.txt # of an earlier day, or another device
 fi
 
 # Mesa prints a line about it at every start without a desktop.
@@ -56,9 +56,9 @@ has() {
 
 # A binary of `build`'s, unpacked.
 packed() {
-    [ -f "$work/bin/$1" ] || gzip -dc "$work/bin/$1.gz" >"$work/bin/$1"
-    chmod +x "$work/bin/$1"
-    echo "$work/bin/$1"
+    [ -f "$out/bin/$1" ] || gzip -dc "$out/bin/$1.gz" >"$out/bin/$1"
+    chmod +x "$out/bin/$1"
+    echo "$out/bin/$1"
 }
 
 # A bench of ours, by its name.
@@ -79,40 +79,40 @@ rival() {
     if has timeout; then
         set -- timeout "${RIVALS_LIMIT:-3600}" "$@"
     fi
-    "$@" >"$work/$name.jsonl" || echo "$name ended early (exit status $?); what it has measured is kept" >&2
+    "$@" >"$out/$name.jsonl" || echo "$name ended early (exit status $?); what it has measured is kept" >&2
 }
 
 build() {
-    rm -f "$work"/bin/*
+    rm -f "$out"/bin/*
     for name in engine tiny; do
         binary=$(cargo bench --bench $name --no-run --message-format=json | sed -n 's/.*"executable":"\([^"]*'$name'-[^"]*\)".*/\1/p')
-        strip -o "$work/bin/$name" "$binary"
-        gzip "$work/bin/$name"
+        strip -o "$out/bin/$name" "$binary"
+        gzip "$out/bin/$name"
     done
     [ -z "$burn" ] || cargo build --release --manifest-path $rivals/burn/Cargo.toml
     if [ -x "$burn_target/release/rival-burn" ]; then
-        strip -o "$work/bin/rival-burn" "$burn_target/release/rival-burn"
-        gzip "$work/bin/rival-burn"
+        strip -o "$out/bin/rival-burn" "$burn_target/release/rival-burn"
+        gzip "$out/bin/rival-burn"
     fi
-    git rev-parse --short HEAD >"$work/bin/commit"
-    ls -l "$work/bin"
+    git rev-parse --short HEAD >"$out/bin/commit"
+    ls -l "$out/bin"
 }
 
 ours() {
     set -- $quick
     if [ -n "$tune" ]; then
         echo "by the table of device classes:"
-        measure engine "$@" --json "$PWD/$work/untuned.json" >"$work/untuned.txt"
-        cat "$work/untuned.txt"
+        measure engine "$@" --json "$PWD/$out/untuned.json" >"$out/untuned.txt"
+        cat "$out/untuned.txt"
         echo
         echo "tuned:"
-        set -- "$@" --tune --against "$PWD/$work/untuned.json"
+        set -- "$@" --tune --against "$PWD/$out/untuned.json"
     fi
-    measure engine "$@" --kernels --json "$PWD/$work/rangefinder.json" >"$work/rangefinder.txt"
-    cat "$work/rangefinder.txt"
+    measure engine "$@" --kernels --json "$PWD/$out/rangefinder.json" >"$out/rangefinder.txt"
+    cat "$out/rangefinder.txt"
     echo
-    measure tiny $quick >"$work/tiny.txt" || echo "the bench of tiny networks failed" >&2
-    cat "$work/tiny.txt"
+    measure tiny $quick >"$out/tiny.txt" || echo "the bench of tiny networks failed" >&2
+    cat "$out/tiny.txt"
 }
 
 find_python() {
@@ -146,7 +146,7 @@ burn() {
     fi
     if [ -x "$burn_target/release/rival-burn" ]; then
         rival burn "$burn_target/release/rival-burn"
-    elif [ -f "$work/bin/rival-burn.gz" ]; then
+    elif [ -f "$out/bin/rival-burn.gz" ]; then
         rival burn "$(packed rival-burn)"
     else
         echo "burn left out: it has not been built (run.sh --burn)" >&2
@@ -154,26 +154,26 @@ burn() {
 }
 
 table() {
-    "${PYTHON:-python3}" $rivals/table.py "$work" >"$work/ratios.md"
-    cat "$work/ratios.md"
+    "${PYTHON:-python3}" $rivals/table.py "$out" >"$out/ratios.md"
+    cat "$out/ratios.md"
     [ -z "$quick" ] || return 0
     # "NVIDIA GeForce RTX 4090" -> "nvidia-geforce-rtx-4090"
-    device=$(sed -n 's/^    "name": "\(.*\)",$/\1/p' "$work/rangefinder.json" | head -n 1)
+    device=$(sed -n 's/^    "name": "\(.*\)",$/\1/p' "$out/rangefinder.json" | head -n 1)
     file=$results/$(printf '%s' "$device" | tr '[:upper:]' '[:lower:]' | tr -cs 'a-z0-9' '-' | sed 's/^-//; s/-$//').md
-    commit=$(git rev-parse --short HEAD 2>/dev/null || cat "$work/bin/commit" || echo unknown)
+    commit=$(git rev-parse --short HEAD 2>/dev/null || cat "$out/bin/commit" || echo unknown)
     {
         echo "# $device"
         echo
         echo "Taken on $(date -u +%Y-%m-%d) at commit $commit with \`benches/${RIVALS_TOOL:-rivals/run.sh}\`."
         echo "$(uname -sm), $(getconf _NPROCESSORS_ONLN) cores, $(uptime | sed "s/.*load/load/") at the end."
-        [ -z "${RIVALS_TOOL:-}" ] || sed 's/^/    /' "$work/gpu.csv"
+        [ -z "${RIVALS_TOOL:-}" ] || sed 's/^/    /' "$out/gpu.csv"
         echo
-        cat "$work/ratios.md"
+        cat "$out/ratios.md"
         echo
         echo '```text'
-        cat "$work/rangefinder.txt"
+        cat "$out/rangefinder.txt"
         echo
-        cat "$work/tiny.txt"
+        cat "$out/tiny.txt"
         echo '```'
     } >"$file"
     echo

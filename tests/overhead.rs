@@ -91,6 +91,15 @@ fn held_out_data_costs_no_wait() {
     assert!(report.cost.waits <= 1, "{:?}", report.cost);
 }
 
+/// Nor do the norms of its layers.
+#[test]
+fn layers_cost_no_wait() {
+    for plain in crate::layers::sweeps() {
+        let (report, _) = crate::layers::found(RangeTest { layers: true, ..plain });
+        assert!(report.cost.waits <= 1, "{:?}", report.cost);
+    }
+}
+
 /// A second session of the same layers finds its pipelines made.
 #[test]
 fn sessions_share_pipelines() {

@@ -224,15 +224,20 @@ export type Rules = Record<"fastai_valley" | "fastai_steep" | "fastai_slide" | "
  * still falls at its end, around what else it says: one of them must then predict better than the best constant does.
  */
 export interface Verification {
-  /** The rate that won; null if no run lowered the loss (or learned anything, after a refusal). */
+  /** For a constant rate; null if no run lowered the loss (or learned anything, after a refusal). */
   lr: number | null;
+  /** For a one-cycle schedule. */
+  oneCyclePeak: number | null;
+  /** The smallest and the largest of the good rates: those that made nearly all of the best fall. */
+  low: number | null;
+  high: number | null;
   /** Held-out loss before any update, and that of the best prediction that is the same for all samples. */
   initial: number;
   constant: number;
   /** Updates of each run. */
   steps: number;
   /** Loss and accuracy are null for a run that blew up. */
-  runs: { lr: number; loss: number | null; accuracy: number | null }[];
+  runs: { lr: number; loss: number | null; accuracy: number | null; good: boolean }[];
   reason: string;
 }
 
@@ -260,6 +265,8 @@ export interface Report {
   verification: Verification | null;
   /** The one number: what the short runs chose, else what the curve suggests. */
   learningRate: number | null;
+  /** The same for a one-cycle schedule. */
+  oneCyclePeak: number | null;
   /** Why the sweep ended early ("the loss diverged"), and at which step. */
   stopped: string | null;
   stoppedAt: number | null;

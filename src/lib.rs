@@ -52,8 +52,8 @@ pub use data::{Dataset, Inputs, Targets, cifar10, digits, mnist, moons, spirals}
 pub use device::{Adapter, Gpu, Made, adapters};
 pub use error::{Error, Result};
 pub use finder::{
-    Choice, Curvature, CurvatureTest, GridReport, GridSearch, HeldOutPoint, Layers, Line, Member, Mode,
-    NotFinite, Part, Point, RangeTest, Refusal, Report, Rules, Smith, Spacing, Suggestion, Vary,
+    Choice, Curvature, CurvatureTest, GoodRates, GridReport, GridSearch, HeldOutPoint, Layers, Line, Member,
+    Mode, NotFinite, Part, Point, RangeTest, Refusal, Report, Rules, Smith, Spacing, Suggestion, Vary,
     Verification, Verified, Verify,
 };
 pub use graph::{Graph, NodeId, Parameter};

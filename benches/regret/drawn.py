@@ -7,8 +7,9 @@ short runs of it: what a suggested rate is judged by. PyTorch, so that it shares
 A task is a data set, a model, an optimizer, a batch size and a length, all drawn from a seed made of the set's name and the
 task's number. DIR holds `mnist/` and `cifar10/` as `rangefinder find` reads them. Rules were made with the set `dev` in view;
 `test` was drawn before, and half of it is of families of data that `dev` does not have. `fresh` is of five families that
-neither has. The files in this folder hold numbers 0 to 110 of `dev` and 0 to 59 of `test`, less most tasks with
-convolutions, which take minutes each, and 0 to 59 of `fresh`; the others take some 10 s each.
+neither has, and half of `later` of six that no other set has. The files in this folder hold numbers 0 to 110 of `dev`, 0 to 59
+of `test` and of `fresh`, and 0 to 119 of `later`, less most tasks with convolutions, which take minutes each; the others take
+some 10 s each.
 """
 
 import gzip
@@ -120,6 +121,45 @@ def pendulum(n, noise, random):
     return x, angle + noise * random.randn(n)
 
 
+def bits(n, width, share, random):
+    """Whether an odd number of the first three bits is set, or most of all bits; some labels wrong."""
+    x = random.randint(0, 2, (n, width))
+    y = (x[:, :3].sum(1) % 2) if share == 3 else (x.sum(1) * 2 > width).astype(int)
+    return x.astype(float), np.where(random.rand(n) < 0.03, 1 - y, y)
+
+
+def signals(n, length, noise, random):
+    """Sines, squares, saws and chirps of any phase and length."""
+    y, t = random.randint(0, 4, n), np.linspace(0, 1, length)
+    cycles, phase = random.uniform(1, 4, (n, 1)), random.rand(n, 1)
+    at = cycles * t + phase
+    kinds = np.stack([np.sin(2 * np.pi * at), np.sign(np.sin(2 * np.pi * at)), 2 * (at % 1) - 1, np.sin(2 * np.pi * at * (1 + t))])
+    return kinds[y, np.arange(n)] + noise * random.randn(n, length), y
+
+
+def arm(n, random):
+    """How far from a point the hand of an arm of three links is, from its angles."""
+    angles, links = random.uniform(-np.pi, np.pi, (n, 3)), random.uniform(0.5, 1.5, (n, 3))
+    turned = np.cumsum(angles, 1)
+    hand = np.c_[(links * np.cos(turned)).sum(1), (links * np.sin(turned)).sum(1)]
+    return np.c_[angles, links], np.hypot(hand[:, 0] - 1, hand[:, 1]) + 0.05 * random.randn(n)
+
+
+def ratings(n, users, items, random):
+    """What users think of items, by two tastes; both as one bit among zeros."""
+    u, i = random.randint(0, users, n), random.randint(0, items, n)
+    tastes = [random.randn(k, 2) for k in (users, items)]
+    y = 3 + (tastes[0][u] * tastes[1][i]).sum(1) + 0.5 * random.randn(users)[u] + 0.3 * random.randn(n)
+    return np.c_[np.eye(users)[u], np.eye(items)[i]], y
+
+
+def visits(n, random):
+    """Counts by hour, day and weather: small numbers with long tails."""
+    hour, day, warm = random.randint(0, 24, n), random.randint(0, 7, n), random.randn(n)
+    level = np.exp(1 + np.sin(hour / 24 * 2 * np.pi - 2) + 0.4 * (day > 4) + 0.3 * warm)
+    return np.c_[hour, day, warm], random.poisson(level).astype(float)
+
+
 FAMILIES = {
     # family: {name: fn(random) -> x, y, classes}
     "digits": {
@@ -203,12 +243,43 @@ FRESH_FAMILIES = {
         "pendulum_std": lambda r: (lambda d: (standardised(d[0]), standardised(d[1]), 0))(pendulum(1500, 0.2, r)),
     },
 }
-DATA_SETS = {name: make for family in (FAMILIES | FRESH_FAMILIES).values() for name, make in family.items()}
+# Of these, none of the three.
+LATER_FAMILIES = {
+    "bits": {
+        "odd": lambda r: (*bits(2000, 8, 3, r), 2),
+        "most": lambda r: (*bits(1500, 31, 31, r), 2),
+    },
+    "signals": {
+        "signals": lambda r: (*signals(2000, 32, 0.2, r), 4),
+        "signals_noisy": lambda r: (*signals(2000, 32, 0.7, r), 4),
+        "signals_long": lambda r: (*signals(1500, 96, 0.4, r), 4),
+    },
+    "arm": {
+        "arm": lambda r: (*arm(2000, r), 0),
+        "arm_std": lambda r: (lambda d: (standardised(d[0]), standardised(d[1]), 0))(arm(2000, r)),
+    },
+    "ratings": {
+        "ratings": lambda r: (*ratings(3000, 40, 30, r), 0),
+        "ratings_few": lambda r: (*ratings(800, 12, 20, r), 0),
+    },
+    "rolls": {
+        "roll": lambda r: (lambda d: (d[0] / 10, d[1] / 5, 0))(datasets.make_swiss_roll(1500, noise=0.3, random_state=r)),
+        "roll_std": lambda r: (lambda d: (standardised(d[0]), standardised(d[1]), 0))(datasets.make_swiss_roll(1500, noise=1.0, random_state=r)),
+        "curve": lambda r: (*datasets.make_s_curve(1200, noise=0.1, random_state=r), 0),
+        "friedman3": lambda r: (lambda d: (standardised(d[0]), standardised(d[1]), 0))(datasets.make_friedman3(1200, noise=0.1, random_state=r)),
+    },
+    "visits": {
+        "visits": lambda r: (*visits(2000, r), 0),
+        "visits_std": lambda r: (lambda d: (standardised(d[0]), standardised(d[1]), 0))(visits(2000, r)),
+    },
+}
+EVERY_FAMILY = FAMILIES | FRESH_FAMILIES | LATER_FAMILIES
+DATA_SETS = {name: make for family in EVERY_FAMILY.values() for name, make in family.items()}
 
 
 def drawn(which, number):
     """Task `number` of a set: everything about it is drawn."""
-    random = np.random.RandomState({"dev": 1000, "test": 500000, "fresh": 900000}[which] + number)
+    random = np.random.RandomState({"dev": 1000, "test": 500000, "fresh": 900000, "later": 1300000}[which] + number)
     pick = lambda values: values[random.randint(len(values))]
     seen = [f for f in FAMILIES if f not in UNSEEN_FAMILIES]
     # Families take turns, so that each has its share. Half of the test tasks are of families that `dev` does not have.
@@ -217,12 +288,15 @@ def drawn(which, number):
         family = seen[number // 2 % len(seen)]
     if which == "fresh":
         family = list(FRESH_FAMILIES)[number % len(FRESH_FAMILIES)]
-    data = pick(list((FAMILIES | FRESH_FAMILIES)[family]))
+    if which == "later":
+        pool = list(FAMILIES | FRESH_FAMILIES) if number % 2 else list(LATER_FAMILIES)
+        family = pool[number // 2 % len(pool)]
+    data = pick(list(EVERY_FAMILY[family]))
     image = family in ("digits", "mnist", "cifar", "shapes")
     kinds = ["linear", "mlp1", "mlp1", "mlp2", "mlp2", "bn"]
     if image:
         kinds += ["cnn", "cnn", "cnnbn"]
-    if data in ("spirals", "circles", "sine", "poly", "quantiles", "hastie"):
+    if data in ("spirals", "circles", "sine", "poly", "quantiles", "hastie", "odd", "roll", "roll_std", "arm", "arm_std"):
         kinds = [k for k in kinds if k != "linear"]
     kind = pick(kinds)
     if kind.startswith("cnn") and data in ("mnist28", "cifar16"):

@@ -16,10 +16,24 @@ import gzip
 import json
 import math
 import subprocess
+from typing import NamedTuple
 
 import numpy as np
 
 SCHEDULES = ("const", "onecycle")
+
+
+class Runs(NamedTuple):
+    """Short runs around a suggestion, and how a rate for each schedule follows from them."""
+
+    count: int  # of rates
+    decades: float  # to either side
+    steps: int  # updates, or as many as were recorded
+    tolerance: float  # share of the best fall that a good rate may lack
+    constant: float  # how far up from the smallest to the largest good rate, by logarithms
+    one_cycle: float
+
+
 PEERS = {
     "fastai valley": "fastai_valley",
     "fastai steep": "fastai_steep",
@@ -27,12 +41,23 @@ PEERS = {
     "fastai minimum / 10": "fastai_minimum",
     "steepest difference": "min_gradient",
 }
-# Rangefinder's own verifying runs: the rates, to how many decades to either side, their updates (or as many as were
-# recorded), and the share of the best fall that a smaller rate may lack and still win.
-SHIPPED = 5, 1, 240, 0.02
-# Others, for comparison. The first was shipped before.
-BEFORE = 3, 0.75, 200, 0.02
-OTHERS = (5, 1, 60, 0.1), (5, 1, 60, 0.02), (9, 1, 60, 0.02), (5, 1, 120, 0.02), (5, 1, 200, 0.02), (9, 1, 240, 0.02)
+# Rangefinder's own short runs, and others for comparison. The first of those was shipped before.
+SHIPPED = Runs(9, 1.5, 240, 0.05, 0.25, 0.75)
+BEFORE = Runs(5, 1, 240, 0.02, 0, 0)
+OTHERS = (
+    BEFORE,
+    Runs(5, 1, 240, 0.05, 0.25, 0.75),
+    Runs(9, 1, 240, 0.05, 0.25, 0.75),
+    Runs(7, 1.5, 240, 0.05, 0.25, 0.75),
+    Runs(17, 1.5, 240, 0.05, 0.25, 0.75),
+    Runs(9, 2, 240, 0.05, 0.25, 0.75),
+    Runs(9, 1.5, 60, 0.05, 0.25, 0.75),
+    Runs(9, 1.5, 120, 0.05, 0.25, 0.75),
+    Runs(9, 1.5, 240, 0.02, 0.25, 0.75),
+    Runs(9, 1.5, 240, 0.1, 0.25, 0.75),
+    Runs(9, 1.5, 240, 0.05, 0, 1),
+    Runs(9, 1.5, 240, 0.05, 0.5, 0.5),
+)
 LEAST_GAIN = 0.05
 # With the optimizer told, and without.
 OURS, ALONE = "rangefinder", "rangefinder, curve alone"
@@ -90,9 +115,14 @@ def table(title, rows):
 
 
 def regrets(tasks, rates):
-    """{schedule: regret of every curve}; `rates` is [task][curve]."""
+    """{schedule: regret of every curve}; `rates` is [task][curve]: of a rate for both schedules, or of a pair."""
+
+    def of(rate, k):
+        return rate[k] if isinstance(rate, tuple) else rate
+
     return {
-        s: [Truth(t, s).regret(rate) for t, row in zip(tasks, rates) for rate in row] for s in SCHEDULES
+        s: [Truth(t, s).regret(of(rate, k)) for t, row in zip(tasks, rates) for rate in row]
+        for k, s in enumerate(SCHEDULES)
     }
 
 
@@ -100,17 +130,19 @@ def verify_all(tasks, rates, how=SHIPPED, guesses=None):
     """After a refusal around the guess, where there is one, and then only if a run learned something."""
     guesses = guesses or [[None] * len(row) for row in rates]
     return [
-        [verified(t, c, r, *how) if r is not None else verified(t, c, g, *how, must_learn=True) for c, r, g in zip(t["curves"], *rows)]
+        [verified(t, c, r, how) if r is not None else verified(t, c, g, how, must_learn=True) for c, r, g in zip(t["curves"], *rows)]
         for t, *rows in zip(tasks, rates, guesses)
     ]
 
 
-def verified(task, curve, rate, count, decades, steps, tolerance, must_learn=False):
-    """The smallest of some rates around a suggestion whose held-out loss, after short runs from the curve's own start, has
-    made all but a little of the best fall; the suggestion itself where no run lowers the loss. The fall begins at the loss
-    of the best constant prediction, or where no run gets below that at the untrained model's."""
+def verified(task, curve, rate, how, must_learn=False):
+    """A rate for each schedule: from the smallest to the largest of some rates around a suggestion whose held-out loss, after
+    short runs from the curve's own start, has made all but a little of the best fall, a part of the way up; the suggestion
+    itself where no run lowers the loss. The fall begins at the loss of the best constant prediction, or where no run gets
+    below that at the untrained model's."""
     if rate is None:
         return None
+    count, decades, steps, tolerance, *shares = how
     runs = task["verify"]
     k = runs["seeds"].index(curve["seed"])
     untrained, known = runs["init_loss"][k], np.log10(runs["lr"])
@@ -126,7 +158,8 @@ def verified(task, curve, rate, count, decades, steps, tolerance, must_learn=Fal
     if not best < untrained:
         return rate
     start = start if best < start else untrained
-    return min(r for r, loss in zip(tried, found) if loss <= start - (1 - tolerance) * (start - best))
+    good = [r for r, loss in zip(tried, found) if loss <= start - (1 - tolerance) * (start - best)]
+    return tuple(good[0] + share * (good[-1] - good[0]) for share in shares)
 
 
 def coverage(tasks, answers):
@@ -213,16 +246,11 @@ def main():
     coverage(tasks, told)
     shown = {name: rules[name] for name in (OURS, "fastai valley")}
     if args.verify:
-        for how in (BEFORE, SHIPPED):
-            after = {name: verify_all(tasks, rates, how, guesses.get(name)) for name, rates in rules.items()}
-            title = f"after {how[2]} updates, or as many as were recorded, at each of {how[0]} rates"
-            rows = [row(name, rates) for name, rates in after.items()]
-            rows += [row(f"{name}, tripled", tripled(after[name])) for name in (OURS, "fastai valley")]
-            table(title, rows)
-        tried = {how: answered(verify_all(tasks, ours, how)) for how in (BEFORE, *OTHERS, SHIPPED)}
-        name = "{} rates within {} decades, {} updates, tolerance {}".format
-        title = "ours, only the curves that it answers, after other short runs"
-        table(title, [row(name(*how), rates) for how, rates in tried.items()])
+        after = {name: verify_all(tasks, rates, SHIPPED, guesses.get(name)) for name, rates in rules.items()}
+        table("after short runs", [row(name, rates) for name, rates in after.items()])
+        tried = {how: verify_all(tasks, ours, how, guesses[OURS]) for how in (*OTHERS, SHIPPED)}
+        name = "{} rates within {} decades, {} updates, tolerance {}, {} and {} of the way up".format
+        table("ours, after other short runs", [row(name(*how), rates) for how, rates in tried.items()])
         print()
         lengths(tasks)
         shown["ours verified"] = after[OURS]

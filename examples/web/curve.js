@@ -18,7 +18,7 @@ const calm = matchMedia('(prefers-reduced-motion: reduce)');
 function tracks(report) {
   const rows = [];
   const runs = report?.verification?.runs ?? [];
-  if (runs.length) rows.push({ name: 'short runs', kind: 'short', rates: runs.map((r) => r.lr), chosen: report.verification.lr });
+  if (runs.length) rows.push({ name: 'short runs', kind: 'short', rates: runs.map((r) => r.lr), good: runs.map((r) => r.good) });
   for (const [key, name] of RULES) {
     if (report?.rules?.[key] > 0) rows.push({ name, kind: 'rule', rates: [report.rules[key]] });
   }
@@ -207,7 +207,7 @@ export class Curve {
       const spots = row.rates.map((r) => Math.min(right, Math.max(left, x(r))));
       out.push(`<path class="lane" d="M${left} ${y}H${right}"/>`);
       if (row.kind === 'smith') out.push(`<path class="smith" d="M${spots[0]} ${y}H${spots[1]}M${spots[0]} ${y - 4}v8M${spots[1]} ${y - 4}v8"/>`);
-      else if (row.kind === 'short') row.rates.forEach((r, k) => out.push(`<circle class="short${r === row.chosen ? ' won' : ''}" cx="${spots[k]}" cy="${y}" r="4"/>`));
+      else if (row.kind === 'short') row.rates.forEach((r, k) => out.push(`<circle class="short${row.good[k] ? ' good' : ''}" cx="${spots[k]}" cy="${y}" r="4"/>`));
       else out.push(`<path class="mark" d="M${spots[0]} ${y - 5}v10"/>`);
       const [first, last] = [Math.min(...spots), Math.max(...spots)];
       const needed = 7 * row.name.length + 12;

@@ -14,9 +14,11 @@ export const bestRate = (report) => report.verification?.lr ?? report.suggestion
 function verified(report) {
   const tried = report.verification;
   if (!tried) return '';
-  const winner = tried.runs.find((r) => r.lr === tried.lr);
-  const held = winner ? `: held-out loss ${loss(winner.loss)}${winner.accuracy === null ? '' : `, accuracy ${percent(winner.accuracy)}`}` : '';
-  return `<p class="said"><b>Short runs${tried.lr ? ` chose ${rate(tried.lr)}` : ' chose none'}</b>${held}. <span class="more">${escape(tried.reason ?? '')}</span></p>`;
+  if (!tried.lr) return `<p class="said"><b>Short runs chose none</b>: ${escape(tried.reason)}.</p>`;
+  const best = tried.runs.filter((r) => r.good).reduce((a, b) => (b.loss < a.loss ? b : a));
+  const held = `held-out loss down to ${loss(best.loss)}${best.accuracy === null ? '' : `, accuracy ${percent(best.accuracy)}`}`;
+  const range = tried.low < tried.high ? `rates from ${rate(tried.low, 2)} to ${rate(tried.high, 2)} are good` : `only ${rate(tried.low, 2)} is good`;
+  return `<p class="said"><b>Short runs chose ${rate(tried.lr)}</b> for a constant rate, <b>${rate(tried.oneCyclePeak)}</b> as the peak of a one-cycle: ${range}, ${held}.</p>`;
 }
 
 function putBack(run) {

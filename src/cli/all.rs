@@ -140,7 +140,7 @@ fn layer<'a>(found: &'a Found) -> Layer<'a> {
         points: &found.fit,
         held_out: &found.report.held_out,
         suggestion: found.report.suggestion.as_ref().ok(),
-        verified: found.winner(),
+        verified: found.verified(),
     }
 }
 

@@ -241,7 +241,7 @@ impl Plot<'_> {
         if let Some(column) = self.limit() {
             cells[column] = ('╫', Ink::Limit);
         }
-        if let Some(column) = self.figure.verified.and_then(|rate| self.column(rate)) {
+        if let Some(column) = self.figure.verified.and_then(|good| self.column(good.lr())) {
             cells[column] = ('◆', Ink::Chosen);
         }
         if let Some(column) = self.stop() {
@@ -307,8 +307,13 @@ fn legend(figure: &Figure, rates: &Axis, width: usize, most: usize) -> Vec<Vec<C
         Err(_) if figure.verified.is_some() => entry('∅', Ink::Chosen, &["none by the curve"]),
         Err(_) => entry('∅', Ink::Chosen, &["no suggestion"]),
     }
-    if let Some(rate) = figure.verified {
-        entry('◆', Ink::Chosen, &[&format!("verified {}", short(rate))]);
+    if let Some(good) = figure.verified {
+        let (rate, low, high) = (short(good.lr()), short(good.low), short(good.high));
+        entry(
+            '◆',
+            Ink::Chosen,
+            &[&format!("verified {rate} ({low} .. {high})"), &format!("verified {rate}")],
+        );
     }
     if let Some((step, reason)) = figure.stopped {
         let (why, at) = (format!("stopped: {reason} (step {step})"), format!("stopped (step {step})"));

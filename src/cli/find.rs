@@ -10,7 +10,8 @@ use super::terminal::Screen;
 use super::{cancel, file, grid, print, report, tuned, view};
 use crate::Loss;
 use crate::finder::{
-    self, Curvature, CurvatureTest, MAX_STEPS, Mode, Point, RangeTest, Report, Spacing, Verification, Verify,
+    self, Curvature, CurvatureTest, MAX_STEPS, Mode, Point, RangeTest, Report, Spacing, Suggestion,
+    Verification, Verify,
 };
 use crate::{Control, HeldOut, Session, Stop};
 use crate::{Error, Result};
@@ -235,14 +236,20 @@ pub(super) struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// The rate that the short runs chose.
-    pub fn winner(&self) -> Option<f64> {
-        self.verification.as_ref()?.winner
+    /// What the short runs chose for a training at a constant rate.
+    pub fn verified(&self) -> Option<f64> {
+        self.verification.as_ref()?.lr()
+    }
+
+    /// For a one-cycle schedule: what the short runs chose, else what follows from the curve's suggestion.
+    pub fn one_cycle_peak(&self) -> Option<f64> {
+        let verified = self.verification.as_ref().and_then(Verification::one_cycle_peak);
+        verified.or(self.report.suggestion.as_ref().ok().map(Suggestion::one_cycle_peak))
     }
 
     /// The one number: what the short runs chose, else what the curve suggests.
     pub fn learning_rate(&self) -> Option<f64> {
-        self.winner().or(self.report.suggestion.as_ref().ok().map(|found| found.lr))
+        self.verified().or(self.report.suggestion.as_ref().ok().map(|found| found.lr))
     }
 
     /// Updates at each rate before its loss is measured, in the modes that have them.
@@ -312,7 +319,7 @@ impl Found<'_> {
             subtitle: &subtitle,
             points: &self.fit,
             suggestion: report.suggestion.as_ref(),
-            verified: self.winner(),
+            verified: self.verification.as_ref().and_then(|tried| tried.good),
             band: (self.test.seeds, &band),
             held_out: &report.held_out,
             rules: &report.rules,

@@ -25,7 +25,7 @@ pub(crate) use scale::{Axis, Tick, between, centred, drawable, short};
 pub(crate) use svg::escaped;
 
 use super::file::replace;
-use crate::finder::{Curvature, HeldOutPoint, Point, Refusal, Rules, Smith, Suggestion};
+use crate::finder::{Curvature, GoodRates, HeldOutPoint, Point, Refusal, Rules, Smith, Suggestion};
 use crate::{Error, Result};
 use page::Layout;
 use paint::Picture;
@@ -44,8 +44,8 @@ pub(crate) struct Figure<'a> {
     /// `smoothed` is the strong line: the lag-free fit of [`super::view`].
     pub points: &'a [Point],
     pub suggestion: Result<&'a Suggestion, &'a Refusal>,
-    /// The rate that short runs chose.
-    pub verified: Option<f64>,
+    /// The rates that short runs found good.
+    pub verified: Option<GoodRates>,
     /// Number of seeds; rate, lowest and highest loss over them.
     pub band: (usize, &'a [(f64, f64, f64)]),
     pub held_out: &'a [HeldOutPoint],

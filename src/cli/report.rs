@@ -10,7 +10,7 @@ use super::html::{Block, Column, Document, Row, Section, Table};
 use super::output::layers::Ratios;
 use super::output::{self, grouped, named, text};
 use super::plot::Figure;
-use crate::finder::{HeldOutPoint, Member, Mode, Point, Suggestion};
+use crate::finder::{GoodRates, HeldOutPoint, Member, Mode, Point, Suggestion};
 use std::ffi::OsString;
 
 /// What stands under a test's answer and its curve, in this order.
@@ -177,31 +177,39 @@ fn answer(figure: &Figure) -> Vec<Block> {
         Ok(found) => found,
         Err(refusal) => {
             let (value, about) = match figure.verified {
-                Some(rate) => (format!("{rate:.2e}"), "by short runs alone".to_string()),
+                Some(good) => (format!("{:.2e}", good.lr()), "by short runs alone".to_string()),
                 None => ("No suggestion".to_string(), String::new()),
             };
+            let facts = figure.verified.iter().flat_map(good_rates).collect();
             let because = Block::Text(sentence(&text::none_because(refusal)));
-            return vec![Block::Answer { value, about }, because];
+            return vec![Block::Answer { value, about }, Block::Facts(facts), because];
         }
     };
-    let rate = figure.verified.unwrap_or(found.lr);
+    let rate = figure.verified.map_or(found.lr, |good| good.lr());
     let about = match figure.verified {
         Some(_) if text::same(rate, found.lr) => "suggested by the curve and verified by short runs",
         Some(_) => "verified by short runs",
         None => "suggested by the curve",
     };
-    let mut facts = Vec::new();
+    let mut facts: Vec<(String, String)> = figure.verified.iter().flat_map(good_rates).collect();
     if !text::same(rate, found.lr) {
         facts.push(("the curve's own".to_string(), format!("{:.2e}", found.lr)));
+    }
+    if figure.verified.is_none() {
+        facts.push(("one-cycle peak".to_string(), format!("{:.2e}", found.one_cycle_peak())));
     }
     facts.extend(reasons(found));
     vec![Block::Answer { value: format!("{rate:.2e}"), about: about.into() }, Block::Facts(facts)]
 }
 
-fn reasons(found: &Suggestion) -> [(String, String); 5] {
+fn good_rates(good: &GoodRates) -> [(String, String); 2] {
+    let peak = ("one-cycle peak".to_string(), format!("{:.2e}", good.one_cycle_peak()));
+    [peak, ("good rates".to_string(), format!("{:.2e} to {:.2e}", good.low, good.high))]
+}
+
+fn reasons(found: &Suggestion) -> [(String, String); 4] {
     [
-        ("interval", format!("{:.2e} to {:.2e}", found.low, found.high)),
-        ("one-cycle peak", format!("{:.2e}", found.one_cycle_peak())),
+        ("the curve's interval", format!("{:.2e} to {:.2e}", found.low, found.high)),
         ("score", format!("{:.1} standard errors of the fall", found.score)),
         ("rule", found.rule.to_string()),
         ("why", found.reason.clone()),
@@ -231,7 +239,7 @@ fn modes(all: &All) -> Block {
             found.test.mode.name().to_string(),
             suggestion.map_or("none".into(), |s| format!("{:.2e}", s.lr)),
             suggestion.map_or_else(dash, |s| format!("{:.1e} to {:.1e}", s.low, s.high)),
-            found.winner().map_or_else(dash, |rate| format!("{rate:.2e}")),
+            found.verified().map_or_else(dash, |rate| format!("{rate:.2e}")),
             format!("{:.1} s", found.report.cost.wall.as_secs_f64()),
         ];
         Row { cells, marked: false }
@@ -250,9 +258,9 @@ fn short_runs(found: &Found) -> Option<Section> {
         Column::Words(""),
     ];
     let row = |run| {
-        let ((loss, accuracy), mark) = (text::measured(run), text::mark(tried, run, suggestion));
+        let ((loss, accuracy), mark) = (text::measured(run), text::mark(run, suggestion));
         let cells = vec![format!("{:.2e}", run.lr), loss, accuracy, mark.to_string()];
-        Row { cells, marked: tried.winner == Some(run.lr) }
+        Row { cells, marked: run.good }
     };
     let rows = tried.runs.iter().map(row).collect();
     let table = Table { caption: text::tried_on(tried, found), columns, rows };

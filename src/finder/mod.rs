@@ -26,4 +26,4 @@ pub use rules::{min_gradient, minimum, rules, rules_as_is, slide, steep, valley}
 pub use smith::smith;
 pub use smooth::{Fit, ewa, ewa_seeded, local_linear};
 pub use suggest::{Lowest, RULE, half_width_of, lowest, suggest};
-pub use verify::{Verification, Verified, Verify};
+pub use verify::{GoodRates, Verification, Verified, Verify};

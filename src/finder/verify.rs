@@ -6,22 +6,22 @@ use crate::error::{Error, Result};
 use crate::schedule::Schedule;
 use crate::session::{Control, Evaluation, History, Run, Session, Stop};
 
-/// Short runs with constant rates around a suggestion, each on its own copy of the model, all at once. The smallest rate
-/// within a fiftieth of the best fall of the held-out loss wins: larger ones are as good so far, and nearer to divergence.
+/// Short runs with constant rates around a suggestion, each on its own copy of the model, all at once. What they find is the
+/// [range of rates](GoodRates) that train well, and in it one rate for each kind of schedule.
 ///
-/// Many updates before many rates: after 60 updates the best rate is 1.8 to 3.2 times that of a whole training, and no choice
+/// Many updates before many rates: after 60 updates the best rate is up to 3.2 times that of a whole training, and no choice
 /// among more rates mends that (`docs/suggestion.md`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verify {
-    /// Rates, evenly spaced in their logarithm; default 5.
+    /// Rates, evenly spaced in their logarithm; default 9.
     pub rates: usize,
-    /// Decades to either side of the suggestion; default 1.
+    /// Decades to either side of the suggestion; default 1.5.
     pub decades: f64,
     /// Updates of each run; default 240.
     pub steps: usize,
-    /// Share of the best fall that a rate may lack and still win; default 0.02.
+    /// Share of the best fall that a good rate may lack; default 0.05.
     pub tolerance: f64,
-    /// Nothing wins unless some run predicts better than the best constant does; default false. For a rate that the curve did
+    /// No rate is good unless some run predicts better than the best constant does; default false. For a rate that the curve did
     /// not suggest ([`Refusal::guess`](super::Refusal::guess)).
     pub must_learn: bool,
     /// Seed of the batch order; default the session's.
@@ -30,7 +30,7 @@ pub struct Verify {
 
 impl Default for Verify {
     fn default() -> Self {
-        Self { rates: 5, decades: 1.0, steps: 240, tolerance: 0.02, must_learn: false, seed: None }
+        Self { rates: 9, decades: 1.5, steps: 240, tolerance: 0.05, must_learn: false, seed: None }
     }
 }
 
@@ -43,6 +43,8 @@ pub struct Verified {
     pub loss: Option<f64>,
     /// Held-out accuracy after the run.
     pub accuracy: Option<f64>,
+    /// Did it make nearly all of the best fall? Between two rates that did, one may not.
+    pub good: bool,
 }
 
 /// What the short runs say.
@@ -55,10 +57,52 @@ pub struct Verification {
     pub constant: f64,
     /// Every rate, in order.
     pub runs: Vec<Verified>,
-    /// The rate that won; `None` if no run lowered the loss.
-    pub winner: Option<f64>,
+    /// The rates that train well; `None` if no run lowered the loss.
+    pub good: Option<GoodRates>,
     /// Updates of each run.
     pub steps: usize,
+    /// Share of the best fall that a good rate may lack.
+    pub tolerance: f64,
+}
+
+impl Verification {
+    /// The rate for a training at a constant rate.
+    pub fn lr(&self) -> Option<f64> {
+        self.good.map(|good| good.lr())
+    }
+
+    /// The peak for a one-cycle schedule.
+    pub fn one_cycle_peak(&self) -> Option<f64> {
+        self.good.map(|good| good.one_cycle_peak())
+    }
+}
+
+/// From the smallest to the largest of the rates tried that made nearly all of the best fall.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GoodRates {
+    /// The smallest.
+    pub low: f64,
+    /// The largest.
+    pub high: f64,
+}
+
+impl GoodRates {
+    /// For a constant rate: a quarter of the way up, by logarithms. Short runs favour large rates, and nearer to the top a longer
+    /// training may diverge; nearer to the bottom it takes longer than it need.
+    pub fn lr(&self) -> f64 {
+        self.at(0.25)
+    }
+
+    /// For a one-cycle schedule: three quarters of the way up. Little time is spent at the peak, and all that a large rate
+    /// leaves undone is made good while it falls.
+    pub fn one_cycle_peak(&self) -> f64 {
+        self.at(0.75)
+    }
+
+    /// One rate is its own, to the last bit.
+    fn at(&self, share: f64) -> f64 {
+        self.low * (self.high / self.low).powf(share)
+    }
 }
 
 impl Verify {
@@ -94,28 +138,32 @@ impl Verify {
         let trained = copies.run(data, &run, control).await?;
         let after = copies.evaluate(held_out).await?;
         let runs = rates.iter().zip(&trained.histories).zip(&after).map(|((&lr, h), e)| verified(lr, h, e));
-        let runs: Vec<Verified> = runs.collect();
+        let mut runs: Vec<Verified> = runs.collect();
         let constant = constant_loss(held_out);
-        let winner = self.winner(initial, constant, &runs);
-        Ok(Verification { initial, constant, runs, winner, steps: self.steps })
+        let good = self.judge(initial, constant, &mut runs);
+        Ok(Verification { initial, constant, runs, good, steps: self.steps, tolerance: self.tolerance })
     }
 
-    /// The smallest rate within the tolerance of the best fall, which is counted from the best constant prediction where a run
+    /// Says which runs are within the tolerance of the best fall, which is counted from the best constant prediction where a run
     /// gets below that, else from where the weights started.
-    fn winner(&self, initial: f64, constant: f64, runs: &[Verified]) -> Option<f64> {
+    fn judge(&self, initial: f64, constant: f64, runs: &mut [Verified]) -> Option<GoodRates> {
         let best = runs.iter().filter_map(|r| r.loss).min_by(f64::total_cmp)?;
         let starts = [constant.min(initial), initial];
         let starts = if self.must_learn { &starts[..1] } else { &starts[..] };
         let start = starts.iter().find(|&&start| best < start)?;
         let enough = start - (1.0 - self.tolerance) * (start - best);
-        runs.iter().find(|r| r.loss.is_some_and(|l| l <= enough)).map(|r| r.lr)
+        runs.iter_mut().for_each(|run| run.good = run.loss.is_some_and(|loss| loss <= enough));
+        let mut good = runs.iter().filter(|run| run.good).map(|run| run.lr);
+        let low = good.next()?;
+        Some(GoodRates { low, high: good.next_back().unwrap_or(low) })
     }
 }
 
 /// A run that was stopped has no result, whatever its last weights are good for.
 fn verified(lr: f64, history: &History, after: &Evaluation) -> Verified {
     let ended_well = history.stopped.is_none() && after.loss.is_finite();
-    Verified { lr, loss: ended_well.then_some(after.loss), accuracy: after.accuracy.filter(|_| ended_well) }
+    let (loss, accuracy) = (Some(after.loss), after.accuracy);
+    Verified { lr, loss: loss.filter(|_| ended_well), accuracy: accuracy.filter(|_| ended_well), good: false }
 }
 
 /// The loss of the best constant prediction: the entropy of the classes, or the variance of the values.
@@ -143,37 +191,52 @@ mod tests {
     use super::*;
     use crate::data::Inputs;
 
-    fn winner(initial: f64, constant: f64, runs: &[Verified], tolerance: f64) -> Option<f64> {
-        Verify { tolerance, ..Verify::default() }.winner(initial, constant, runs)
+    fn good(initial: f64, constant: f64, runs: &[Verified], tolerance: f64) -> Option<(f64, f64)> {
+        ends(Verify { tolerance, ..Verify::default() }.judge(initial, constant, &mut runs.to_vec()))
+    }
+
+    fn ends(good: Option<GoodRates>) -> Option<(f64, f64)> {
+        good.map(|good| (good.low, good.high))
     }
 
     fn runs(losses: &[Option<f64>]) -> Vec<Verified> {
-        (1..).zip(losses).map(|(i, &loss)| Verified { lr: f64::from(i), loss, accuracy: None }).collect()
+        (1..)
+            .zip(losses)
+            .map(|(i, &loss)| Verified { lr: f64::from(i), loss, accuracy: None, good: false })
+            .collect()
     }
 
     #[test]
-    fn the_smallest_rate_near_the_best_wins() {
-        assert_eq!(
-            winner(2.0, f64::INFINITY, &runs(&[Some(1.9), Some(1.05), Some(1.0), Some(1.5), None]), 0.1),
-            Some(2.0)
-        );
-        assert_eq!(
-            winner(2.0, f64::INFINITY, &runs(&[Some(1.9), Some(1.2), Some(1.0), None, None]), 0.1),
-            Some(3.0)
-        );
+    fn rates_near_the_best_are_good() {
+        let near = runs(&[Some(1.9), Some(1.05), Some(1.0), Some(1.5), None]);
+        assert_eq!(good(2.0, f64::INFINITY, &near, 0.1), Some((2.0, 3.0)));
+        let mut ragged = runs(&[Some(1.05), Some(1.2), Some(1.0), Some(1.1), None]);
+        let found = Verify { tolerance: 0.1, ..Verify::default() }.judge(2.0, f64::INFINITY, &mut ragged);
+        assert_eq!(ends(found), Some((1.0, 4.0)));
+        assert_eq!(ragged.iter().map(|run| run.good).collect::<Vec<_>>(), [true, false, true, true, false]);
+        let alone = runs(&[Some(1.9), Some(1.2), Some(1.0), None, None]);
+        assert_eq!(good(2.0, f64::INFINITY, &alone, 0.1), Some((3.0, 3.0)));
+    }
+
+    #[test]
+    fn each_schedule_has_its_rate_among_the_good_ones() {
+        let good = GoodRates { low: 0.01, high: 0.16 };
+        assert!((good.lr() / 0.02 - 1.0).abs() < 1e-12 && (good.one_cycle_peak() / 0.08 - 1.0).abs() < 1e-12);
+        let alone = GoodRates { low: 0.3, high: 0.3 };
+        assert_eq!((alone.lr(), alone.one_cycle_peak()), (0.3, 0.3));
     }
 
     /// From a start far above what a constant achieves, all but the worst rates look alike.
     #[test]
     fn the_fall_counts_from_the_best_constant_prediction() {
         let runs = runs(&[Some(2.0), Some(1.05), Some(1.0)]);
-        assert_eq!(winner(100.0, f64::INFINITY, &runs, 0.1), Some(1.0));
-        assert_eq!(winner(100.0, 2.3, &runs, 0.1), Some(2.0));
+        assert_eq!(good(100.0, f64::INFINITY, &runs, 0.1), Some((1.0, 3.0)));
+        assert_eq!(good(100.0, 2.3, &runs, 0.1), Some((2.0, 3.0)));
         // Where no run gets below it, from the start after all; unless something must have been learned.
-        assert_eq!(winner(100.0, 0.5, &runs, 0.1), Some(1.0));
+        assert_eq!(good(100.0, 0.5, &runs, 0.1), Some((1.0, 3.0)));
         let strict = Verify { must_learn: true, tolerance: 0.1, ..Verify::default() };
-        assert_eq!(strict.winner(100.0, 0.5, &runs), None);
-        assert_eq!(strict.winner(100.0, 2.3, &runs), Some(2.0));
+        assert_eq!(strict.judge(100.0, 0.5, &mut runs.clone()), None);
+        assert_eq!(ends(strict.judge(100.0, 2.3, &mut runs.clone())), Some((2.0, 3.0)));
     }
 
     #[test]
@@ -189,14 +252,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_wins_where_nothing_falls() {
-        assert_eq!(winner(2.0, f64::INFINITY, &runs(&[Some(2.1), None]), 0.1), None);
-        assert_eq!(winner(f64::NAN, f64::INFINITY, &runs(&[Some(1.0)]), 0.1), None);
+    fn nothing_is_good_where_nothing_falls() {
+        assert_eq!(good(2.0, f64::INFINITY, &runs(&[Some(2.1), None]), 0.1), None);
+        assert_eq!(good(f64::NAN, f64::INFINITY, &runs(&[Some(1.0)]), 0.1), None);
     }
 
     #[test]
     fn negative_and_shifted_losses_change_nothing() {
         let shifted = runs(&[Some(-10.1), Some(-10.95), Some(-11.0)]);
-        assert_eq!(winner(-10.0, f64::INFINITY, &shifted, 0.1), Some(2.0));
+        assert_eq!(good(-10.0, f64::INFINITY, &shifted, 0.1), Some((2.0, 3.0)));
     }
 }

@@ -78,16 +78,26 @@ fn line(line: Line) -> JsValue {
 }
 
 fn verification(v: &Verification, suggested: bool) -> JsValue {
-    let reason = match (v.winner, suggested) {
-        (Some(_), _) => "the smallest rate whose held-out loss made nearly all of the best fall",
+    let reason = match (v.good, suggested) {
+        (Some(_), _) => {
+            "a quarter of the way up the rates whose held-out loss made nearly all of the best fall"
+        }
         (None, true) => "no run lowered the held-out loss",
         (None, false) => "no run predicts better than the best constant does",
     };
     let run = |run: &crate::Verified| {
-        object([("lr", number(run.lr)), ("loss", number(run.loss)), ("accuracy", number(run.accuracy))])
+        object([
+            ("lr", number(run.lr)),
+            ("loss", number(run.loss)),
+            ("accuracy", number(run.accuracy)),
+            ("good", run.good.into()),
+        ])
     };
     object([
-        ("lr", number(v.winner)),
+        ("lr", number(v.lr())),
+        ("low", number(v.good.map(|good| good.low))),
+        ("high", number(v.good.map(|good| good.high))),
+        ("oneCyclePeak", number(v.one_cycle_peak())),
         ("initial", number(v.initial)),
         ("constant", number(v.constant)),
         ("steps", v.steps.into()),
@@ -110,6 +120,8 @@ pub(super) fn report(
         Mode::Sweep | Mode::SameBatch | Mode::Frozen => None,
     };
     let suggested = report.suggestion.as_ref().ok().map(|s| s.lr);
+    let peak = report.suggestion.as_ref().ok().map(Suggestion::one_cycle_peak);
+    let peak = verified.and_then(Verification::one_cycle_peak).or(peak);
     let points = report.points.iter().map(|p| {
         let crate::Point { lr, loss, smoothed, accuracy, grad_norm, momentum, .. } = *p;
         point(p.step, &Measured { lr, loss, smoothed, accuracy, grad_norm, momentum })
@@ -132,7 +144,8 @@ pub(super) fn report(
         ("smith", smith(report.smith)),
         ("line", report.line.map_or(JsValue::NULL, line)),
         ("verification", verified.map_or(JsValue::NULL, |v| verification(v, suggested.is_some()))),
-        ("learningRate", number(verified.and_then(|v| v.winner).or(suggested))),
+        ("learningRate", number(verified.and_then(Verification::lr).or(suggested))),
+        ("oneCyclePeak", number(peak)),
         ("stopped", report.stopped.map_or(JsValue::NULL, |(_, reason)| reason.to_string().into())),
         ("stoppedAt", number(report.stopped.map(|(step, _)| step as f64))),
         ("epochs", number(report.epochs)),

@@ -214,12 +214,12 @@ fn short_runs_answer_where_the_curve_does_not() {
     let found = folder.json(&format!("{args} --json --html report.html"));
     assert!(found["suggestion"].is_null() && found["refusal"].as_str().unwrap().contains("(--to)"));
     assert!(found["guess"].as_f64() > Some(0.0));
-    let winner = found["verification"]["winner"].as_f64().expect("the moons are learned");
-    assert_eq!(found["learning_rate"].as_f64(), Some(winner));
-    assert_eq!(folder.done(&format!("{args} -q")).trim().parse().ok(), Some(winner));
+    let rate = found["verification"]["lr"].as_f64().expect("the moons are learned");
+    assert_eq!(found["learning_rate"].as_f64(), Some(rate));
+    assert_eq!(folder.done(&format!("{args} -q")).trim().parse().ok(), Some(rate));
     assert!(folder.read("report.html").contains("by short runs alone"));
     let text = folder.done(args);
-    for part in ["by short runs alone", "the curve suggests none", "<- verified"] {
+    for part in ["by short runs alone", "the curve suggests none", "<- good"] {
         assert!(text.contains(part), "{part}\n{text}");
     }
     assert_eq!(folder.done(&format!("{args} -q --no-verify")), "none\n");
@@ -231,22 +231,29 @@ fn short_runs_put_the_suggestion_to_the_test() {
     let args = "find --model mlp --from 1e-3 --steps 40";
     let found = folder.json(&format!("{args} --json --plot curve.svg"));
     let verification = &found["verification"];
-    assert_keys(verification, &["initial", "runs", "steps", "winner"]);
+    assert_keys(
+        verification,
+        &["high", "initial", "low", "lr", "one_cycle_peak", "runs", "steps", "tolerance"],
+    );
     let runs = verification["runs"].as_array().unwrap();
-    assert_eq!(runs.len(), 5);
+    assert_eq!(runs.len(), 9);
     for run in runs {
-        assert_keys(run, &["lr", "loss", "accuracy"]);
+        assert_keys(run, &["lr", "loss", "accuracy", "good"]);
         assert_eq!(run["loss"].is_null(), run["accuracy"].is_null(), "{run}");
     }
-    let (winner, suggested) = (verification["winner"].as_f64().unwrap(), &found["suggestion"]["lr"]);
-    assert!(runs.iter().any(|run| run["lr"].as_f64() == Some(winner)));
-    assert!((runs[2]["lr"].as_f64().unwrap() / suggested.as_f64().unwrap() - 1.0).abs() < 1e-9);
-    assert_eq!(found["learning_rate"].as_f64(), Some(winner));
-    assert_eq!(folder.done(&format!("{args} --quiet")).trim().parse().ok(), Some(winner));
+    let number = |value: &Value| value.as_f64().unwrap();
+    let [low, rate, peak, high] =
+        ["low", "lr", "one_cycle_peak", "high"].map(|key| number(&verification[key]));
+    assert!(low <= rate && rate <= peak && peak <= high, "{verification}");
+    let good: Vec<f64> =
+        runs.iter().filter(|run| run["good"] == true).map(|run| number(&run["lr"])).collect();
+    assert_eq!((good.first(), good.last()), (Some(&low), Some(&high)));
+    assert!((number(&runs[4]["lr"]) / number(&found["suggestion"]["lr"]) - 1.0).abs() < 1e-9);
+    assert_eq!((number(&found["learning_rate"]), number(&found["one_cycle_peak"])), (rate, peak));
+    assert_eq!(folder.done(&format!("{args} --quiet")).trim().parse().ok(), Some(rate));
     assert!(folder.read("curve.svg").contains(">verified</text>"));
     let text = folder.done(args);
-    for part in
-        ["verified by short runs", "suggested by the curve", "<- verified", "360 samples", "◆ verified"]
+    for part in ["verified by short runs", "suggested by the curve", "<- good", "360 samples", "◆ verified"]
     {
         assert!(text.contains(part), "{part}\n{text}");
     }

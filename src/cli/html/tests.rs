@@ -1,6 +1,6 @@
 use super::*;
 use crate::cli::plot::{Figure, Limit};
-use crate::finder::{Point, Rules, Suggestion};
+use crate::finder::{GoodRates, Point, Rules, Suggestion};
 
 const NASTY: &str = "<script>alert('x')</script> & \"quotes\" </style> ]]> <!--";
 
@@ -18,7 +18,7 @@ fn pictures() -> Pictures {
         subtitle: NASTY,
         points: &points,
         suggestion: Ok(&found),
-        verified: Some(2e-2),
+        verified: Some(GoodRates { low: 1e-2, high: 1.6e-1 }),
         band: (1, &[]),
         held_out: &[],
         rules: &Rules::default(),

@@ -114,6 +114,8 @@ pub(in crate::cli) struct Found<'a> {
     curvature: Option<CurvatureRow>,
     /// The one number: the short runs', else the curve's.
     learning_rate: Option<f64>,
+    /// The same for a one-cycle schedule.
+    one_cycle_peak: Option<f64>,
     line: Option<LineRow>,
     /// Only with --layers.
     layers: Option<layers::Object<'a>>,
@@ -145,7 +147,12 @@ struct VerificationRow {
     initial: f64,
     steps: usize,
     runs: Vec<VerifiedRow>,
-    winner: Option<f64>,
+    tolerance: f64,
+    /// From the smallest to the largest rate that is good, and the one in between for either schedule.
+    low: Option<f64>,
+    high: Option<f64>,
+    lr: Option<f64>,
+    one_cycle_peak: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -153,6 +160,7 @@ struct VerifiedRow {
     lr: f64,
     loss: Option<f64>,
     accuracy: Option<f64>,
+    good: bool,
 }
 
 #[derive(Serialize)]
@@ -182,8 +190,18 @@ struct LineRow {
 
 impl From<&Verification> for VerificationRow {
     fn from(v: &Verification) -> Self {
-        let row = |run: &Verified| VerifiedRow { lr: run.lr, loss: run.loss, accuracy: run.accuracy };
-        Self { initial: v.initial, steps: v.steps, runs: v.runs.iter().map(row).collect(), winner: v.winner }
+        let row =
+            |&Verified { lr, loss, accuracy, good }: &Verified| VerifiedRow { lr, loss, accuracy, good };
+        Self {
+            initial: v.initial,
+            steps: v.steps,
+            runs: v.runs.iter().map(row).collect(),
+            tolerance: v.tolerance,
+            low: v.good.map(|good| good.low),
+            high: v.good.map(|good| good.high),
+            lr: v.lr(),
+            one_cycle_peak: v.one_cycle_peak(),
+        }
     }
 }
 
@@ -248,6 +266,7 @@ impl<'a> Found<'a> {
                 converged: c.converged,
             }),
             learning_rate: found.learning_rate(),
+            one_cycle_peak: found.one_cycle_peak(),
             line: report.line.map(LineRow::from),
             layers: report.layers.as_ref().map(|layers| layers::Object::new(layers, found.rates())),
             stopped: report.stopped.map(|(step, reason)| Stopped { step, reason: reason.to_string() }),

@@ -8,7 +8,7 @@ use crate::cli::draw::draw;
 use crate::cli::find::Found;
 use crate::cli::plot::Figure;
 use crate::cli::terminal::{Screen, wrapped};
-use crate::finder::{Curvature, Line, Refusal, Suggestion, Verification, Verified};
+use crate::finder::{Curvature, GoodRates, Line, Refusal, Suggestion, Verification, Verified};
 use crate::{Cost, Graph};
 use std::time::Duration;
 
@@ -36,18 +36,17 @@ pub(in crate::cli) fn answer(figure: &Figure, screen: &Screen) -> String {
     match figure.suggestion {
         Ok(found) => {
             text += &headline(found, figure.verified, screen);
-            text += &row(
-                "one-cycle peak",
-                &format!("{:.2e}, three times the curve's rate", found.one_cycle_peak()),
-            );
             text += &entry("why", &found.reason, screen);
         }
         Err(refusal) => {
             text += &match figure.verified {
-                Some(rate) => row(
-                    "learning rate",
-                    &format!("{}, by short runs alone", screen.bold(&format!("{rate:.2e}"))),
-                ),
+                Some(good) => {
+                    let rate = screen.bold(&format!("{:.2e}", good.lr()));
+                    row(
+                        "learning rate",
+                        &format!("{rate}, by short runs alone, {}", interval(good.low, good.high)),
+                    ) + &row("one-cycle peak", &format!("{:.2e}, by short runs", good.one_cycle_peak()))
+                }
                 None => row("learning rate", &screen.bold("no suggestion")),
             };
             text += &entry("why", &none_because(refusal), screen);
@@ -64,22 +63,28 @@ pub(in crate::cli) fn none_because(refusal: &Refusal) -> String {
     format!("the curve suggests none: {}", refusal.reason)
 }
 
-/// The one number and where it is from; the curve's own answer under it, where it is another.
-fn headline(found: &Suggestion, verified: Option<f64>, screen: &Screen) -> String {
-    let interval = format!("from {:.1e} to {:.1e}", found.low, found.high);
-    let bold = |rate: f64| screen.bold(&format!("{rate:.2e}"));
+/// The one number and where it is from; the curve's own answer under it, where it is another; and the peak.
+fn headline(found: &Suggestion, verified: Option<GoodRates>, screen: &Screen) -> String {
+    let number = |rate: f64, from: &str, low: f64, high: f64| {
+        let rate = screen.bold(&format!("{rate:.2e}"));
+        row("learning rate", &format!("{rate}, {from}, {}", interval(low, high)))
+    };
+    let curve = format!("{:.2e}, suggested by the curve, {}", found.lr, interval(found.low, found.high));
     match verified {
-        Some(rate) if same(rate, found.lr) => {
-            let text = format!("{}, suggested by the curve and verified by short runs", bold(rate));
-            row("learning rate", &text) + &row("interval", &interval)
+        Some(good) => {
+            number(good.lr(), "verified by short runs", good.low, good.high)
+                + &row("", &curve)
+                + &row("one-cycle peak", &format!("{:.2e}, verified by short runs", good.one_cycle_peak()))
         }
-        Some(rate) => {
-            let text = format!("{}, verified by short runs", bold(rate));
-            let curve = format!("{:.2e}, suggested by the curve, {interval}", found.lr);
-            row("learning rate", &text) + &row("", &curve)
+        None => {
+            number(found.lr, "suggested by the curve", found.low, found.high)
+                + &row("one-cycle peak", &format!("{:.2e}, three times the rate", found.one_cycle_peak()))
         }
-        None => row("learning rate", &format!("{}, suggested by the curve, {interval}", bold(found.lr))),
     }
+}
+
+fn interval(low: f64, high: f64) -> String {
+    if low < high { format!("from {low:.1e} to {high:.1e}") } else { "the only good one".into() }
 }
 
 /// Are two rates one, but for rounding?
@@ -150,14 +155,14 @@ pub(in crate::cli) fn watched(found: &Found) -> Option<String> {
     ))
 }
 
-/// What the short runs came to, rate by rate, and which one won.
+/// What the short runs came to, rate by rate, and which ones are good.
 pub(in crate::cli) fn short_runs(found: &Found, screen: &Screen) -> String {
     let Some(tried) = &found.verification else { return String::new() };
     let suggestion = found.report.suggestion.as_ref().ok();
     let mut text = "\n".to_string() + &entry("short runs", &tried_on(tried, found), screen);
     text += &row("", "rate       loss   accuracy");
     for run in &tried.runs {
-        let mark = match mark(tried, run, suggestion) {
+        let mark = match mark(run, suggestion) {
             "" => String::new(),
             mark => format!("  <- {mark}"),
         };
@@ -178,14 +183,10 @@ pub(in crate::cli) fn tried_on(tried: &Verification, found: &Found) -> String {
 }
 
 /// What one of the short runs is.
-pub(in crate::cli) fn mark(
-    tried: &Verification,
-    run: &Verified,
-    suggestion: Option<&Suggestion>,
-) -> &'static str {
-    match (tried.winner == Some(run.lr), suggestion.is_some_and(|found| same(run.lr, found.lr))) {
-        (true, true) => "verified, suggested",
-        (true, false) => "verified",
+pub(in crate::cli) fn mark(run: &Verified, suggestion: Option<&Suggestion>) -> &'static str {
+    match (run.good, suggestion.is_some_and(|found| same(run.lr, found.lr))) {
+        (true, true) => "good, suggested",
+        (true, false) => "good",
         (false, true) => "suggested",
         (false, false) => "",
     }
@@ -193,18 +194,16 @@ pub(in crate::cli) fn mark(
 
 /// What the short runs say of the suggestion.
 pub(in crate::cli) fn verdict(tried: &Verification, suggestion: Option<&Suggestion>) -> String {
-    let runs = tried.runs.len();
-    match (tried.winner, suggestion) {
-        (Some(winner), _) => {
-            let curve = match suggestion {
-                Some(found) => {
-                    format!("suggested by the curve {:.2e}; verified by {runs} short runs", found.lr)
-                }
-                None => format!("the curve suggests none; {runs} short runs"),
-            };
-            let largest = tried.runs.last().is_some_and(|run| run.lr == winner);
-            let beyond = if largest { ", and the largest tried" } else { "" };
-            format!("{curve}: {winner:.2e}, the smallest rate within 2 % of the best fall{beyond}")
+    match (tried.good, suggestion) {
+        (Some(good), _) => {
+            let beyond =
+                if tried.runs.last().is_some_and(|run| run.good) { ", the largest tried," } else { "" };
+            let (low, high, lr, peak) = (good.low, good.high, good.lr(), good.one_cycle_peak());
+            let most = 100.0 * (1.0 - tried.tolerance);
+            format!(
+                "rates from {low:.2e} to {high:.2e}{beyond} made {most:.0} % of the best fall or more; a quarter of the way up is \
+                 {lr:.2e}, for a constant rate, three quarters {peak:.2e}, for the peak of a one-cycle schedule"
+            )
         }
         (None, Some(found)) => {
             format!("no run lowered the loss; the curve's {:.2e} stands, with doubt", found.lr)
@@ -303,11 +302,11 @@ fn mode(found: &Found) -> String {
     let name = found.test.mode.name();
     let answer = match &found.report.suggestion {
         Ok(s) => {
-            let verified = found.winner().map_or("-".into(), |rate| format!("{rate:.2e}"));
+            let verified = found.verified().map_or("-".into(), |rate| format!("{rate:.2e}"));
             let interval = format!("{:.1e} to {:.1e}", s.low, s.high);
             format!("{:<9} {verified:<9} {interval:<21}", format!("{:.2e}", s.lr))
         }
-        Err(refusal) => match found.winner() {
+        Err(refusal) => match found.verified() {
             Some(rate) => {
                 format!("{:<9} {:<9} {:<21}", "none", format!("{rate:.2e}"), cut(&refusal.reason, 21))
             }

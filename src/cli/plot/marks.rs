@@ -75,7 +75,7 @@ pub(super) fn tracks(figure: &Figure, rates: &Axis) -> Vec<Track> {
         texts: vec![short(limit.rate)],
     });
     [
-        single("verified", figure.verified, Mark::Verified),
+        verified(figure),
         single("fastai valley", rules.fastai_valley, Mark::Rule),
         single("fastai steep", rules.fastai_steep, Mark::Rule),
         single("fastai slide", rules.fastai_slide, Mark::Rule),
@@ -88,6 +88,14 @@ pub(super) fn tracks(figure: &Figure, rates: &Axis) -> Vec<Track> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// What the short runs chose, and between which rates.
+fn verified(figure: &Figure) -> Option<Track> {
+    let good = figure.verified.filter(|good| drawable(good.lr()))?;
+    let (rate, low, high) = (short(good.lr()), short(good.low), short(good.high));
+    let texts = vec![format!("{rate} ({low} .. {high})"), rate];
+    Some(Track { name: "verified", rates: (good.lr(), good.lr()), mark: Mark::Verified, texts })
 }
 
 /// The last step that ran, and why it was the last.
@@ -278,7 +286,7 @@ pub(super) fn about(figure: &Figure) -> String {
         Ok(s) => format!("suggested {} ({} to {})", short(s.lr), short(s.low), short(s.high)),
         Err(_) => figure
             .verified
-            .map_or("no suggestion".into(), |rate| format!("{} by short runs alone", short(rate))),
+            .map_or("no suggestion".into(), |good| format!("{} by short runs alone", short(good.lr()))),
     });
     let rates = rates(figure);
     parts.extend(tracks(figure, &rates).iter().map(|t| format!("{}: {}", t.name, t.texts[0])));

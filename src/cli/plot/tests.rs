@@ -13,7 +13,7 @@ struct Case {
     smith: Option<Smith>,
     limit: Option<f64>,
     stopped: Option<(usize, &'static str)>,
-    verified: Option<f64>,
+    verified: Option<GoodRates>,
     band: Vec<(f64, f64, f64)>,
     held_out: Vec<HeldOutPoint>,
 }
@@ -68,7 +68,7 @@ fn digits() -> Case {
         smith: Some(Smith { base_lr: 4e-4, max_lr: 0.3 }),
         limit: Some(0.7),
         stopped: Some((99, "loss diverged")),
-        verified: Some(4e-3),
+        verified: Some(GoodRates { low: 2e-3, high: 3.2e-2 }),
         band: sweep(100, 1e-7, 10.0).iter().map(|p| (p.lr, p.loss - 0.1, p.loss + 0.1)).collect(),
         held_out: held_out(7),
     }
@@ -299,7 +299,7 @@ fn no_text_covers_another() {
         for near in [1e-9, 0.3, 0.9, 1.0, 1.2, 5.0] {
             let mut case = digits();
             case.suggestion = Ok(chosen(rate));
-            case.verified = Some(rate * near);
+            case.verified = Some(GoodRates { low: rate * near, high: rate * near * 3.0 });
             case.rules.fastai_valley = Some(rate * near);
             case.rules.fastai_steep = Some(rate * near * 1.01);
             case.rules.fastai_slide = Some(rate / near);

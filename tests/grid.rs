@@ -153,7 +153,7 @@ fn what_cannot_be_is_refused_and_a_cancel_is_heard() {
     let refused = |test, vary| run(test, vary, None).to_string();
     assert_eq!(refused(test(), Vary::Momentum(vec![1.0])), "grid: momentum 1 is not from 0 to below 1");
     assert_eq!(refused(test(), Vary::Batch(vec![])), "grid: batch has 0 values; give 1 to 6");
-    let cyclical = RangeTest { momentum: Some((0.95, 0.85)), ..test() };
+    let cyclical = RangeTest { cyclical_momentum: Some((0.95, 0.85)), ..test() };
     assert!(
         refused(cyclical, Vary::Momentum(vec![0.9])).starts_with("grid: momentum is what the test varies")
     );

@@ -14,7 +14,6 @@ use rangefinder::{
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const BATCH: usize = 32;
-const MODES: [Mode; 5] = [Mode::Sweep, Mode::SameBatch, Mode::Restart, Mode::Frozen, Mode::Replicas];
 
 /// Batch norm, dropout and Adam, after a few steps: everything that a copy or a restore could forget.
 fn in_training(options: Options) -> Session {
@@ -386,7 +385,7 @@ fn momentum_falls_while_the_rate_rises() {
     let data = digits();
     let mut session = session(&everything(), Loss::CrossEntropy, Sgd::momentum(0.9), options());
     let plain = RangeTest { stop: Stop::NotFinite, to: 1e-1, ..range_test(Mode::Sweep) };
-    let report = find(&RangeTest { momentum: Some((0.95, 0.85)), ..plain }, &mut session, &data);
+    let report = find(&RangeTest { cyclical_momentum: Some((0.95, 0.85)), ..plain }, &mut session, &data);
     let momentum: Vec<f64> = report.points.iter().map(|p| p.momentum).collect();
     assert_eq!((momentum[0], momentum.len()), (0.95, 20));
     assert_close(&momentum[19..], &[0.85], 1e-12, "the last");
@@ -405,13 +404,19 @@ fn momentum_falls_while_the_rate_rises() {
     );
 }
 
+/// A mode's test with one seed and, where it can have them, two; with two updates at each rate, where it has any.
+fn variants(mode: Mode) -> Vec<RangeTest> {
+    let probe = mode.probes().then_some(2);
+    let seeds = if mode.moves() { 1..=2 } else { 1..=1 };
+    seeds.map(|seeds| RangeTest { seeds, probe, to: 1e3, ..range_test(mode) }).collect()
+}
+
 #[test]
 fn every_mode_leaves_no_trace_and_repeats_itself() {
     let mut session = in_training(options());
     let before = fingerprint(&session);
-    for mode in MODES {
-        for seeds in [1, 2] {
-            let test = RangeTest { seeds, probe: Some(2), to: 1e3, ..range_test(mode) };
+    for mode in Mode::ALL {
+        for test in variants(mode) {
             let (first, second) =
                 (find(&test, &mut session, &digits()), find(&test, &mut session, &digits()));
             assert!(first.points.len() > 10, "{mode:?}: {} points", first.points.len());
@@ -430,9 +435,8 @@ fn every_mode_leaves_no_trace_and_repeats_itself() {
 #[test]
 fn progress_tells_the_curve_of_every_mode() {
     let mut session = in_training(options());
-    for mode in MODES {
-        for seeds in [1, 2] {
-            let test = RangeTest { seeds, probe: Some(2), to: 1e3, ..range_test(mode) };
+    for mode in Mode::ALL {
+        for test in variants(mode) {
             let (mut told, mut last) = (Vec::new(), 0);
             let mut progress = |now: Progress| {
                 assert!(last <= now.step && now.step <= now.steps, "{mode:?}: {last}, {}", now.step);
@@ -467,7 +471,7 @@ fn a_dataset_that_was_forgotten_is_copied_again() {
 fn every_mode_restores_after_a_cancel() {
     let mut session = in_training(options());
     let before = fingerprint(&session);
-    for mode in MODES {
+    for mode in Mode::ALL {
         let cancel = AtomicBool::new(false);
         let mut progress = |_| cancel.store(true, Ordering::Relaxed);
         let control = Control { progress: Some(&mut progress), cancel: Some(&cancel) };
@@ -481,18 +485,67 @@ fn every_mode_restores_after_a_cancel() {
 #[test]
 fn settings_that_make_no_sense_are_named() {
     let mut session = in_training(options());
-    let good = range_test(Mode::Restart);
+    let before = fingerprint(&session);
+    let [sweep, restart] = [Mode::Sweep, Mode::Restart].map(range_test);
+    let cyclical_momentum = Some((0.95, 1.0));
     for (test, start) in [
-        (RangeTest { probe: Some(0), ..good }, "probe: 0 updates show nothing"),
-        (RangeTest { seeds: 0, ..good }, "seeds: 0 is not from 1 to "),
-        (RangeTest { momentum: Some((0.95, 1.0)), ..good }, "momentum: from 0.95 to 1; both"),
+        (RangeTest { probe: Some(0), ..restart }, "probe: 0 updates show nothing"),
+        (RangeTest { probe: Some(50_000), ..restart }, "probe: 50000 updates at 20 rates are too many"),
+        (RangeTest { seeds: 0, ..sweep }, "seeds: 0 batch orders give no curve"),
+        (
+            RangeTest { seeds: 100_000, ..sweep },
+            "seeds: 100000 copies side by side; the device has room for ",
+        ),
+        (RangeTest { cyclical_momentum, ..sweep }, "cyclical momentum: from 0.95 to 1; both"),
+        (RangeTest { beta: 1.0, ..sweep }, "beta: 1 is not a smoothing coefficient"),
+        (RangeTest { stop: Stop::Rise(f64::NAN), ..sweep }, "stop: rise takes a number above 0, not NaN"),
+        (RangeTest { stop: Stop::Best(1.0), ..sweep }, "stop: best takes a number above 1, not 1"),
     ] {
         let error = block(test.run(&mut session, &digits())).unwrap_err().to_string();
         assert!(error.starts_with(start), "{error}");
     }
+    assert_eq!(fingerprint(&session), before);
     let mut copies = block(session.replicate(2)).unwrap();
-    let error = block(good.run(&mut copies, &digits())).unwrap_err().to_string();
+    let error = block(restart.run(&mut copies, &digits())).unwrap_err().to_string();
     assert_eq!(error, "replicas: a session of 2; a range test makes its own copies of one");
+}
+
+/// Settings that are for some modes alone: each other mode refuses them, and names the modes that take them.
+#[test]
+fn settings_of_other_modes_are_refused() {
+    let momentum = Some((0.95, 0.85));
+    for mode in Mode::ALL {
+        let test = range_test(mode);
+        let (name, moves) = (mode.name(), "use sweep or same-batch");
+        let refusals = [
+            (RangeTest { probe: Some(2), ..test }, None, mode.probes(), "probe", "use restart or replicas"),
+            (RangeTest { seeds: 2, ..test }, None, mode.moves(), "seeds", moves),
+            (RangeTest { layers: true, ..test }, None, mode.moves(), "layers", moves),
+            (
+                RangeTest { cyclical_momentum: momentum, ..test },
+                None,
+                mode.moves(),
+                "cyclical momentum",
+                moves,
+            ),
+            (test, Some(4), mode.moves(), "held out every", moves),
+        ];
+        for (test, every, takes, setting, instead) in refusals {
+            match test.check(every) {
+                Ok(()) => assert!(takes, "{name} ignores {setting}"),
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(!takes, "{error}");
+                    assert!(
+                        error.starts_with(&format!("{setting}: {name} has ")) || every.is_some(),
+                        "{error}"
+                    );
+                    assert!(error.ends_with(instead), "{error}");
+                }
+            }
+        }
+        test.check(None).unwrap();
+    }
 }
 
 /// Digits to train on and digits held out.

@@ -190,7 +190,8 @@ pub(super) struct Sweep {
     #[arg(long, value_name = "NAME[=V,V,...]")]
     pub grid: Option<Grid>,
     /// When to end early: rise[=SHARE], the loss has given back that share of its fall; best[=TIMES], the smoothed loss
-    /// exceeds that many times its lowest; finite, only when the loss is NaN or infinite
+    /// exceeds that many times its lowest; finite, only when the loss is NaN or infinite, as always in the other modes
+    /// than sweep and same-batch
     #[arg(long, value_name = "RULE", default_value = "rise=0.9")]
     pub stop: StopRule,
     /// Smoothing of the loss for fastai's rules and for `best`; the suggestion does not use it

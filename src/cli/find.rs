@@ -10,8 +10,7 @@ use super::terminal::Screen;
 use super::{cancel, file, grid, print, report, tuned, view};
 use crate::Loss;
 use crate::finder::{
-    self, Curvature, CurvatureTest, MAX_STEPS, Mode, Point, RangeTest, Report, Spacing, Suggestion,
-    Verification, Verify,
+    Curvature, CurvatureTest, Mode, Point, RangeTest, Report, Spacing, Suggestion, Verification, Verify,
 };
 use crate::{Control, HeldOut, Session, Stop};
 use crate::{Error, Result};
@@ -32,8 +31,7 @@ pub(super) fn find(args: &args::Find) -> Result<()> {
     if let Some(search) = &search {
         return print(&grid::find(search, &subject, args, cancelled)?);
     }
-    let every = args.sweep.held_out_every;
-    let found = pollster::block_on(measure(&tests, every, &subject, &args.output, cancelled))?;
+    let found = pollster::block_on(measure(&tests, &subject, (&args.sweep, &args.output), cancelled))?;
     if args.sweep.mode == ModeName::All {
         let all = All { subject: &subject, modes: &found };
         all.write(&args.output)?;
@@ -45,27 +43,41 @@ pub(super) fn find(args: &args::Find) -> Result<()> {
     found.iter().try_for_each(Found::check_restored)
 }
 
-/// One test, or one a mode.
+/// One test, or one a mode, where nothing is wrong with them.
 fn range_tests(args: &args::Sweep, layers: bool) -> Result<Vec<RangeTest>> {
-    let test = range_test(args)?;
-    let modes = match args.mode {
-        ModeName::Sweep => vec![Mode::Sweep],
-        ModeName::SameBatch => vec![Mode::SameBatch],
-        ModeName::Restart => vec![Mode::Restart],
-        ModeName::Frozen => vec![Mode::Frozen],
-        ModeName::Replicas => vec![Mode::Replicas],
+    let test = RangeTest { layers, ..range_test(args)? };
+    let mode = match args.mode {
+        ModeName::Sweep => Mode::Sweep,
+        ModeName::SameBatch => Mode::SameBatch,
+        ModeName::Restart => Mode::Restart,
+        ModeName::Frozen => Mode::Frozen,
+        ModeName::Replicas => Mode::Replicas,
         ModeName::All => {
-            vec![Mode::Sweep, Mode::SameBatch, Mode::Restart, Mode::Frozen, Mode::Replicas]
+            let tests = Mode::ALL.map(|mode| with_its_own(mode, &test));
+            tests.iter().try_for_each(|test| test.check(every(args, test)))?;
+            return Ok(tests.to_vec());
         }
     };
-    check_mode(args, &modes)?;
-    if layers && !modes.iter().copied().any(moves) {
-        let name = modes.first().map_or("", |mode| mode.name());
-        let detail = format!("{name} has no updates one after the other; use sweep or same-batch");
-        return Err(Error::argument("layers", detail));
+    let test = RangeTest { mode, ..test };
+    test.check(args.held_out_every)?;
+    Ok(vec![test])
+}
+
+/// Of the settings that are for some modes alone, each of all modes takes those that are for it.
+fn with_its_own(mode: Mode, test: &RangeTest) -> RangeTest {
+    RangeTest {
+        mode,
+        seeds: if mode.moves() { test.seeds } else { test.seeds.min(1) },
+        cyclical_momentum: test.cyclical_momentum.filter(|_| mode.moves()),
+        layers: test.layers && mode.moves(),
+        probe: test.probe.filter(|_| mode.probes()),
+        ..*test
     }
-    let test = |mode| RangeTest { mode, layers: layers && moves(mode), ..test };
-    Ok(modes.into_iter().map(test).collect())
+}
+
+/// After how many steps a test measures held-out data, if it is one that can.
+fn every(args: &args::Sweep, test: &RangeTest) -> Option<usize> {
+    args.held_out_every.filter(|_| test.mode.moves())
 }
 
 fn range_test(args: &args::Sweep) -> Result<RangeTest> {
@@ -82,56 +94,11 @@ fn range_test(args: &args::Sweep) -> Result<RangeTest> {
         let (from, to) = (output::typed(args.from), output::typed(args.to));
         return Err(Error::argument("to", format!("{to} is not above --from {from}; swap or widen them")));
     }
-    finder::grid(args.from, args.to, args.steps, spacing)?;
-    if !(0.0..1.0).contains(&args.smoothing) {
-        return Err(Error::argument("smoothing", format!("{} is not from 0 to below 1", args.smoothing)));
-    }
     let (from, to, steps, beta) = (args.from, args.to, args.steps, args.smoothing);
-    let momentum = args.cyclical_momentum.then_some(CYCLICAL);
+    let cyclical_momentum = args.cyclical_momentum.then_some(CYCLICAL);
     let (seeds, probe) = (args.seeds, args.probe);
-    Ok(RangeTest { from, to, steps, spacing, beta, stop, seeds, probe, momentum, ..RangeTest::default() })
-}
-
-/// Settings that the mode would ignore are refused, and those that no mode can take.
-fn check_mode(args: &args::Sweep, modes: &[Mode]) -> Result<()> {
-    let moves = modes.iter().copied().any(moves);
-    let probes = modes.iter().any(|mode| matches!(mode, Mode::Restart | Mode::Replicas));
-    let name = modes.first().map_or("", |mode| mode.name());
-    if args.seeds == 0 {
-        return Err(Error::argument("seeds", "0 batch orders give no curve; it must be at least 1"));
-    }
-    if args.seeds > 1 && !moves {
-        return Err(Error::argument("seeds", format!("{name} has one batch order; use sweep or same-batch")));
-    }
-    if args.cyclical_momentum && !moves {
-        let detail = format!("{name} has one momentum for all rates; use sweep or same-batch");
-        return Err(Error::argument("cyclical momentum", detail));
-    }
-    if args.held_out_every == Some(0) {
-        return Err(Error::argument("held out every", "0 steps; it must be at least 1"));
-    }
-    if args.held_out_every.is_some() && !moves {
-        let detail = format!("{name} starts each rate from the same weights; use sweep or same-batch");
-        return Err(Error::argument("held out every", detail));
-    }
-    let Some(probe) = args.probe else { return Ok(()) };
-    if probe == 0 {
-        return Err(Error::argument("probe", "0 updates show nothing of a rate; it must be at least 1"));
-    }
-    if !probes {
-        return Err(Error::argument("probe", format!("{name} has no probes; use restart or replicas")));
-    }
-    if probe.saturating_add(1).saturating_mul(args.steps) > MAX_STEPS {
-        let detail =
-            format!("{probe} updates at {} rates are too many; {MAX_STEPS} steps at most", args.steps);
-        return Err(Error::argument("probe", detail));
-    }
-    Ok(())
-}
-
-/// Do the weights move from rate to rate?
-fn moves(mode: Mode) -> bool {
-    matches!(mode, Mode::Sweep | Mode::SameBatch)
+    let usual = RangeTest::default();
+    Ok(RangeTest { from, to, steps, spacing, beta, stop, seeds, probe, cyclical_momentum, ..usual })
 }
 
 fn check_momentum(args: &args::Find) -> Result<()> {
@@ -163,9 +130,8 @@ fn check_files(args: &args::Find) -> Result<()> {
 /// Every test from the same weights: each puts the session back.
 async fn measure<'a>(
     tests: &[RangeTest],
-    every: Option<usize>,
     subject: &'a Subject,
-    output: &args::Output,
+    (sweep, output): (&args::Sweep, &args::Output),
     cancelled: &AtomicBool,
 ) -> Result<Vec<Found<'a>>> {
     let bar = Bar::new();
@@ -185,8 +151,7 @@ async fn measure<'a>(
         bar.name(test.mode.name());
         let mut show = |now| bar.show(now);
         let control = Control { progress: Some(&mut show), cancel: Some(cancelled) };
-        let held_out =
-            every.filter(|_| moves(test.mode)).map(|every| HeldOut { data: &subject.held_out, every });
+        let held_out = every(sweep, &test).map(|every| HeldOut { data: &subject.held_out, every });
         let report = match held_out {
             Some(held_out) => test.run_held_out(&mut session, &subject.data, held_out, control).await?,
             None => test.run_with(&mut session, &subject.data, control).await?,
@@ -254,17 +219,12 @@ impl Found<'_> {
 
     /// Updates at each rate before its loss is measured, in the modes that have them.
     pub fn updates(&self) -> Option<usize> {
-        match self.test.mode {
-            Mode::Restart => Some(self.test.probe.unwrap_or(1)),
-            Mode::Replicas => Some(self.test.probe.unwrap_or(20)),
-            Mode::Sweep | Mode::SameBatch | Mode::Frozen => None,
-        }
+        Some(self.test.updates()).filter(|&updates| updates > 0)
     }
 
     /// The rates of the test, planned.
     pub fn rates(&self) -> Vec<f64> {
-        // They were tried before the test ran.
-        finder::grid(self.test.from, self.test.to, self.test.steps, self.test.spacing).unwrap_or_default()
+        self.test.rates().unwrap_or_default() // they were tried before it ran
     }
 
     fn write(&self, args: &args::Output) -> Result<()> {
@@ -336,11 +296,9 @@ impl Found<'_> {
         let text = match self.test.mode {
             Mode::Sweep => format!("sweep over {} samples", output::grouped(self.subject.data.len())),
             Mode::SameBatch => "the same batch each step".to_string(),
-            Mode::Restart => {
-                format!("each after {} from the same weights", updates(self.updates().unwrap_or(1)))
-            }
+            Mode::Restart => format!("each after {} from the same weights", updates(self.test.updates())),
             Mode::Frozen => "along one update, weights frozen".to_string(),
-            Mode::Replicas => format!("each after {} of its own copy", updates(self.updates().unwrap_or(1))),
+            Mode::Replicas => format!("each after {} of its own copy", updates(self.test.updates())),
         };
         match self.test.seeds {
             1 => text,

@@ -476,7 +476,7 @@ mod tests {
 
     #[test]
     fn every_mode_is_explained() {
-        for mode in [Mode::Sweep, Mode::SameBatch, Mode::Restart, Mode::Frozen, Mode::Replicas] {
+        for mode in Mode::ALL {
             assert!(shows(mode).ends_with('.') && shows(mode).len() > 80, "{mode:?}");
         }
     }

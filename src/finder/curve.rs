@@ -131,7 +131,7 @@ fn passes(test: &RangeTest, data: &Dataset, batch: usize, steps: usize) -> f64 {
 /// The rates, and the momentum that goes with each: falling while the rate rises, where the test asks for it.
 pub(super) fn schedule(test: &RangeTest, rates: &[f64], optimizer: &Optimizer) -> Schedule {
     let mut schedule = Schedule::rates(rates.to_vec(), optimizer);
-    if let Some((from, to)) = test.momentum {
+    if let Some((from, to)) = test.cyclical_momentum {
         let last = (rates.len() - 1).max(1) as f64;
         for (i, momentum) in schedule.momentum.iter_mut().enumerate() {
             *momentum = from + (to - from) * i as f64 / last;

@@ -2,7 +2,7 @@
 
 use super::curve::{copies, order, schedule, swept};
 use super::suggest::lowest;
-use super::{Lowest, Mode, RangeTest, Report};
+use super::{Lowest, RangeTest, Report};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::optim::{Adam, Optimizer, Sgd};
@@ -179,7 +179,7 @@ impl GridSearch {
         mut control: Control<'_>,
     ) -> Result<GridReport> {
         self.check()?;
-        self.test.check(session, held_out)?;
+        self.test.fits(session, held_out)?;
         let settings = self.vary.settings(*session.optimizer(), session.options().batch);
         let reports = if self.side_by_side() {
             let optimizers: Vec<Optimizer> = settings.iter().map(|s| s.1).collect();
@@ -210,7 +210,7 @@ impl GridSearch {
     /// # Errors
     /// No values, too many, or some that cannot be.
     pub fn check(&self) -> Result<()> {
-        if self.test.momentum.is_some() && matches!(self.vary, Vary::Momentum(_)) {
+        if self.test.cyclical_momentum.is_some() && matches!(self.vary, Vary::Momentum(_)) {
             let detail = "momentum is what the test varies from rate to rate already; leave one of them out";
             return Err(Error::argument("grid", detail));
         }
@@ -220,7 +220,7 @@ impl GridSearch {
     /// The schedule alone tells the settings apart: copies of one plan can run them.
     fn side_by_side(&self) -> bool {
         let schedule = matches!(self.vary, Vary::Momentum(_) | Vary::WeightDecay(_));
-        schedule && self.test.seeds == 1 && matches!(self.test.mode, Mode::Sweep | Mode::SameBatch)
+        schedule && self.test.seeds == 1 && self.test.mode.moves()
     }
 
     async fn together(
@@ -232,7 +232,7 @@ impl GridSearch {
         mut control: Control<'_>,
     ) -> Result<Vec<Report>> {
         let test = &self.test;
-        let rates = test.check(session, held_out)?;
+        let rates = test.rates()?;
         let batch = session.options().effective_batch();
         let order = order(test, data, batch, test.seed(session))?;
         let before = if test.verify_restore { Some(session.fingerprint().await?) } else { None };

@@ -1,11 +1,11 @@
 //! The range test itself: snapshot, sweep the rate, restore, read the curve.
 
 use super::curve::{Curve, curve};
-use super::{Point, Report, Spacing, grid, rules, smith, suggest};
+use super::{MAX_STEPS, Point, Report, Spacing, grid, rules, smith, suggest};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::optim::Optimizer;
-use crate::session::{Control, HeldOut, Session, Snapshot, Stop};
+use crate::session::{Control, HeldOut, Session, Snapshot, Stop, check_beta, check_every};
 
 /// Which question a range test asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -28,6 +28,9 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Every mode.
+    pub const ALL: [Self; 5] = [Self::Sweep, Self::SameBatch, Self::Restart, Self::Frozen, Self::Replicas];
+
     /// Name on the command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -38,10 +41,22 @@ impl Mode {
             Self::Replicas => "replicas",
         }
     }
+
+    /// Do the weights move from rate to rate?
+    pub fn moves(self) -> bool {
+        matches!(self, Self::Sweep | Self::SameBatch)
+    }
+
+    /// Is each rate probed from the same weights, by updates before its loss is measured?
+    pub fn probes(self) -> bool {
+        matches!(self, Self::Restart | Self::Replicas)
+    }
 }
 
 /// A learning-rate range test (Smith, arXiv:1506.01186), by default with the settings of fastai's `lr_find`: 100 rates
 /// from 1e-7 to 10, smoothed with 0.98. Unlike there, the last rate is exactly `to`.
+///
+/// A setting that the mode has no use for is refused ([`check`](Self::check)), not ignored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RangeTest {
     /// First rate; default 1e-7.
@@ -56,17 +71,20 @@ pub struct RangeTest {
     pub mode: Mode,
     /// Coefficient of the smoothed loss in the history; default 0.98. The suggestion does not use it.
     pub beta: f64,
-    /// When to end early; default [`Stop::Rise`] with 0.9.
+    /// When to end early; default [`Stop::Rise`] with 0.9. Modes whose weights do not move from rate to rate end only where a number
+    /// is not finite.
     pub stop: Stop,
     /// Seed of the batch order; default the session's.
     pub seed: Option<u64>,
-    /// Batch orders to sweep over at once, with seeds from `seed` on; default 1. The curve is then their mean, with its spread.
+    /// Batch orders to sweep over at once, with seeds from `seed` on; default 1. The curve is then their mean, with its spread. More
+    /// than one for [`Mode::Sweep`] and [`Mode::SameBatch`].
     pub seeds: usize,
     /// Updates at each rate before its loss is measured; default 1 in [`Mode::Restart`], 20 in [`Mode::Replicas`].
     pub probe: Option<usize>,
     /// Momentum at the first and at the last rate of a sweep, straight between them; default the optimizer's throughout.
-    /// (0.95, 0.85) falls while the rate rises, as in a one-cycle schedule (Smith, arXiv:1803.09820).
-    pub momentum: Option<(f64, f64)>,
+    /// (0.95, 0.85) falls while the rate rises, as in a one-cycle schedule (Smith, arXiv:1803.09820). For [`Mode::Sweep`] and
+    /// [`Mode::SameBatch`].
+    pub cyclical_momentum: Option<(f64, f64)>,
     /// Measure each parameter's gradient, update and weights at every rate; default false. The sweep then runs on a copy of the
     /// model, with the bits that it has without. For [`Mode::Sweep`] and [`Mode::SameBatch`].
     pub layers: bool,
@@ -87,7 +105,7 @@ impl Default for RangeTest {
             seed: None,
             seeds: 1,
             probe: None,
-            momentum: None,
+            cyclical_momentum: None,
             layers: false,
             verify_restore: true,
         }
@@ -151,7 +169,7 @@ impl RangeTest {
         held_out: Option<HeldOut<'_>>,
         control: Control<'_>,
     ) -> Result<Report> {
-        let rates = self.check(session, held_out)?;
+        let rates = self.fits(session, held_out)?;
         let before = if self.verify_restore { Some(session.fingerprint().await?) } else { None };
         let snapshot = session.snapshot().await?;
         let restoring = Restoring { session, snapshot };
@@ -176,11 +194,10 @@ impl RangeTest {
         // A last loss that ended the run is no point.
         let finite = loss.iter().take_while(|l| l.is_finite()).count();
         // What is known of optimizers was measured on sweeps.
-        let sweeps = matches!(self.mode, Mode::Sweep | Mode::SameBatch);
         // The rules see the whole grid: a curve shorter than it ended by divergence.
         Report {
             mode: self.mode,
-            suggestion: suggest(rates, &loss, sweeps.then_some(optimizer)),
+            suggestion: suggest(rates, &loss, self.mode.moves().then_some(optimizer)),
             rules: rules(rates, &loss, &smoothed),
             smith: smith(rates, accuracy.as_deref(), &loss),
             points: measured.points.into_iter().take(finite).collect(),
@@ -196,41 +213,72 @@ impl RangeTest {
         }
     }
 
-    /// The rates, where nothing is wrong with the settings.
-    pub(super) fn check(&self, session: &Session, held_out: Option<HeldOut<'_>>) -> Result<Vec<f64>> {
-        let rates = grid(self.from, self.to, self.steps, self.spacing)?;
-        if held_out.is_some() && !matches!(self.mode, Mode::Sweep | Mode::SameBatch) {
-            let detail = format!(
-                "{} starts each rate from the same weights, and has no loss to follow; use sweep or same-batch",
-                self.mode.name()
-            );
-            return Err(Error::argument("held out every", detail));
+    /// Can there be such a test, whatever the session? `held_out_every` is that of [`run_held_out`](Self::run_held_out).
+    ///
+    /// # Errors
+    /// A setting outside what it can be, or one that the mode has no use for.
+    pub fn check(&self, held_out_every: Option<usize>) -> Result<()> {
+        self.rates()?;
+        check_beta(self.beta)?;
+        self.stop.check()?;
+        held_out_every.map_or(Ok(()), check_every)?;
+        let refused = |setting: &str, detail: String| Err(Error::argument(setting, detail));
+        let mode = self.mode.name();
+        if self.seeds == 0 {
+            return refused("seeds", "0 batch orders give no curve; it must be at least 1".into());
         }
-        if session.options().replicas != 1 {
-            let detail = format!(
-                "a session of {}; a range test makes its own copies of one",
-                session.options().replicas
-            );
+        let of_moving_weights = [
+            (self.seeds > 1, "seeds", "has one batch order"),
+            (self.cyclical_momentum.is_some(), "cyclical momentum", "has one momentum for all rates"),
+            (held_out_every.is_some(), "held out every", "starts each rate from the same weights"),
+            (self.layers, "layers", "has no updates one after the other"),
+        ];
+        let ignored = of_moving_weights.iter().find(|(set, ..)| *set && !self.mode.moves());
+        if let Some((_, setting, why)) = ignored {
+            return refused(setting, format!("{mode} {why}; use sweep or same-batch"));
+        }
+        if let Some((a, b)) = self.cyclical_momentum
+            && ![a, b].iter().all(|m| (0.0..1.0).contains(m))
+        {
+            return refused("cyclical momentum", format!("from {a} to {b}; both must be from 0 to below 1"));
+        }
+        let Some(probe) = self.probe else { return Ok(()) };
+        if probe == 0 {
+            return refused("probe", "0 updates show nothing of a rate; it must be at least 1".into());
+        }
+        if !self.mode.probes() {
+            return refused("probe", format!("{mode} has no probes; use restart or replicas"));
+        }
+        if probe.saturating_add(1).saturating_mul(self.steps) > MAX_STEPS {
+            let steps = self.steps;
+            let detail = format!("{probe} updates at {steps} rates are too many; {MAX_STEPS} steps at most");
+            return refused("probe", detail);
+        }
+        Ok(())
+    }
+
+    /// The rates, where nothing is wrong with the settings and they fit the session.
+    pub(super) fn fits(&self, session: &Session, held_out: Option<HeldOut<'_>>) -> Result<Vec<f64>> {
+        self.check(held_out.map(|held_out| held_out.every))?;
+        let replicas = session.options().replicas;
+        if replicas != 1 {
+            let detail = format!("a session of {replicas}; a range test makes its own copies of one");
             return Err(Error::argument("replicas", detail));
         }
-        if self.seeds == 0 || self.seeds > session.most_replicas() {
-            let most = session.most_replicas();
-            return Err(Error::argument("seeds", format!("{} is not from 1 to {most}", self.seeds)));
+        let most = session.most_replicas();
+        if self.seeds > most {
+            let detail = format!("{} copies side by side; the device has room for {most}", self.seeds);
+            return Err(Error::argument("seeds", detail));
         }
-        if self.layers && !matches!(self.mode, Mode::Sweep | Mode::SameBatch) {
-            let detail =
-                format!("{} has no updates one after the other; use sweep or same-batch", self.mode.name());
-            return Err(Error::argument("layers", detail));
-        }
-        if self.probe == Some(0) {
-            return Err(Error::argument("probe", "0 updates show nothing of a rate; it must be at least 1"));
-        }
-        match self.momentum {
-            Some((a, b)) if !((0.0..1.0).contains(&a) && (0.0..1.0).contains(&b)) => {
-                Err(Error::argument("momentum", format!("from {a} to {b}; both must be from 0 to below 1")))
-            }
-            _ => Ok(rates),
-        }
+        self.rates()
+    }
+
+    /// The rates of the test, in order.
+    ///
+    /// # Errors
+    /// As [`grid`](super::grid).
+    pub fn rates(&self) -> Result<Vec<f64>> {
+        grid(self.from, self.to, self.steps, self.spacing)
     }
 
     /// Seed of the first batch order.
@@ -238,8 +286,12 @@ impl RangeTest {
         self.seed.unwrap_or(session.options().seed)
     }
 
-    /// Updates at each rate before its loss is measured.
-    pub(super) fn updates(&self) -> usize {
-        self.probe.unwrap_or(if self.mode == Mode::Replicas { 20 } else { 1 })
+    /// Updates at each rate before its loss is measured; 0 in the modes that have no probes.
+    pub fn updates(&self) -> usize {
+        match self.mode {
+            Mode::Restart => self.probe.unwrap_or(1),
+            Mode::Replicas => self.probe.unwrap_or(20),
+            Mode::Sweep | Mode::SameBatch | Mode::Frozen => 0,
+        }
     }
 }

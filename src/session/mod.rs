@@ -9,6 +9,7 @@ use outcome::{evaluation, evaluations, history, measured};
 pub use outcome::{Cost, Evaluation, History, KernelTime, Measured, Norms, Outcome, StopReason};
 pub use read::Tensor;
 pub use request::{Control, HeldOut, Progress, Run, Stop};
+pub(crate) use request::{check_beta, check_every};
 
 use crate::compile::{Options, compile};
 use crate::data::Dataset;

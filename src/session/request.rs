@@ -74,6 +74,36 @@ pub enum Stop {
     Rise(f64),
 }
 
+impl Stop {
+    pub(crate) fn check(self) -> Result<()> {
+        let (rule, factor, above) = match self {
+            Self::NotFinite => return Ok(()),
+            Self::Best(factor) => ("best", factor, 1.0),
+            Self::Rise(share) => ("rise", share, 0.0),
+        };
+        if factor > above && factor.is_finite() {
+            return Ok(());
+        }
+        Err(Error::argument("stop", format!("{rule} takes a number above {above}, not {factor}")))
+    }
+}
+
+pub(crate) fn check_beta(beta: f64) -> Result<()> {
+    if (0.0..1.0).contains(&beta) {
+        return Ok(());
+    }
+    let detail = format!("{beta} is not a smoothing coefficient; it must be from 0 to below 1");
+    Err(Error::argument("beta", detail))
+}
+
+/// Steps between two measurements of held-out data.
+pub(crate) fn check_every(every: usize) -> Result<()> {
+    match every {
+        0 => Err(Error::argument("held out every", "0 steps; it must be at least 1")),
+        _ => Ok(()),
+    }
+}
+
 impl Session {
     pub(super) fn check_data(&self, data: &Dataset) -> Result<()> {
         let plan = &self.program.plan;
@@ -128,10 +158,8 @@ impl Session {
             let detail = format!("row {row} of a dataset of {} samples", data.len());
             return Err(Error::argument("order", detail));
         }
-        if !(0.0..1.0).contains(&run.beta) {
-            let detail = format!("{} is not a smoothing coefficient; it must be from 0 to below 1", run.beta);
-            return Err(Error::argument("beta", detail));
-        }
+        check_beta(run.beta)?;
+        run.stop.check()?;
         Ok(steps)
     }
 
@@ -139,9 +167,7 @@ impl Session {
     pub(super) fn check_held_out(&self, held_out: HeldOut<'_>, steps: usize) -> Result<usize> {
         let HeldOut { data, every } = held_out;
         self.check_data(data)?;
-        if every == 0 {
-            return Err(Error::argument("held out every", "0 steps; it must be at least 1"));
-        }
+        check_every(every)?;
         let times = steps.div_ceil(every);
         let rows = times.saturating_mul(data.len().next_multiple_of(self.options.batch));
         if rows.saturating_mul(self.options.replicas) > MOST_ROWS {

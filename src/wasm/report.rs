@@ -1,7 +1,7 @@
 //! Results as objects.
 
 use super::object::{array, number, object};
-use crate::finder::{Line, Mode, RangeTest, Refusal, Report, Rules, Smith, Suggestion, Verification};
+use crate::finder::{Line, RangeTest, Refusal, Report, Rules, Smith, Suggestion, Verification};
 use crate::{Measured, Optimizer, Progress};
 use wasm_bindgen::prelude::*;
 
@@ -114,11 +114,7 @@ pub(super) fn report(
     optimizer: &Optimizer,
     seconds: f64,
 ) -> JsValue {
-    let probe = match test.mode {
-        Mode::Restart => Some(test.probe.unwrap_or(1)),
-        Mode::Replicas => Some(test.probe.unwrap_or(20)),
-        Mode::Sweep | Mode::SameBatch | Mode::Frozen => None,
-    };
+    let probe = Some(test.updates()).filter(|&updates| updates > 0);
     let suggested = report.suggestion.as_ref().ok().map(|s| s.lr);
     let peak = report.suggestion.as_ref().ok().map(Suggestion::one_cycle_peak);
     let peak = verified.and_then(Verification::one_cycle_peak).or(peak);

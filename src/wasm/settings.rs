@@ -52,10 +52,9 @@ pub(super) fn optimizer(options: JsValue) -> Result<Optimizer, Error> {
 }
 
 pub(super) fn range_test(fields: &mut Fields) -> Result<RangeTest, Error> {
-    let modes = [Mode::Sweep, Mode::SameBatch, Mode::Restart, Mode::Frozen, Mode::Replicas];
     let usual = RangeTest::default();
     Ok(RangeTest {
-        mode: fields.word("mode", &modes.map(|mode| (mode.name(), mode)))?.unwrap_or(usual.mode),
+        mode: fields.word("mode", &Mode::ALL.map(|mode| (mode.name(), mode)))?.unwrap_or(usual.mode),
         from: fields.number("from")?.unwrap_or(usual.from),
         to: fields.number("to")?.unwrap_or(usual.to),
         steps: fields.count("steps")?.unwrap_or(usual.steps),

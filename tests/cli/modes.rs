@@ -102,6 +102,27 @@ fn all_modes_stand_side_by_side() {
 }
 
 #[test]
+fn each_of_all_modes_takes_the_settings_that_are_its_own() {
+    let settings = "--seeds 2 --probe 3 --cyclical-momentum --layers --held-out-every 4";
+    let args = format!("find --data moons --mode all --steps 10 --no-verify --json {settings}");
+    let found = Folder::new().json(&args);
+    for (mode, moves, probes) in [
+        ("sweep", true, false),
+        ("same-batch", true, false),
+        ("restart", false, true),
+        ("frozen", false, false),
+        ("replicas", false, true),
+    ] {
+        let found = &found["modes"][mode];
+        assert_eq!(found["seeds"], if moves { 2 } else { 1 }, "{mode}");
+        assert_eq!(found["probe"].as_u64(), probes.then_some(3), "{mode}");
+        assert_eq!((found["layers"].is_object(), found["held_out"].is_array()), (moves, moves), "{mode}");
+        let momentum = found["history"][0]["momentum"].as_f64().unwrap();
+        assert!((momentum - if moves { 0.95 } else { 0.9 }).abs() < 1e-6, "{mode}: {momentum}");
+    }
+}
+
+#[test]
 fn settings_that_a_mode_would_ignore_are_refused() {
     let folder = Folder::new();
     folder.refused("find --seeds 0", 2, "--seeds: 0 ");

@@ -2,6 +2,7 @@
 
 use crate::common::{block, train};
 use crate::determinism::everything;
+use rangefinder::bench::{self, Settings};
 use rangefinder::{Error, Gpu, Loss, Options, Profile, RangeTest, Sequential, Session, Sgd, digits};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -122,6 +123,25 @@ fn our_errors_are_values_and_reach_no_handler() {
 
     // And the device still works.
     train(&mut session_on(&gpu), &digits(), &[0.01; 2]);
+}
+
+/// What does not fit a device is a row of its benchmark, and what does fit is measured all the same.
+#[test]
+fn a_bench_goes_on_without_what_does_not_fit() {
+    let gpu = App::new().adopt();
+    let bench = |filter: &str| {
+        let settings = Settings { quick: true, filter: Some(filter.into()), ..Settings::default() };
+        block(bench::run(&gpu, &settings, &mut |_| ())).unwrap()
+    };
+    let results = bench("resnet9");
+    assert!(results.steps.is_empty() && results.range_tests.is_empty());
+    let left_out: Vec<&str> = results.left_out.iter().map(|out| out.workload.as_str()).collect();
+    assert_eq!(left_out, ["resnet9 step", "resnet9 range test"]);
+    let text = results.to_string();
+    let row = |name: &str| text.lines().filter(|line| line.starts_with(name)).count();
+    assert_eq!((row("resnet9 "), text.matches(" does not fit: buffer acts").count()), (2, 2), "{text}");
+    assert!(text.contains("the device allows 134217728\n"), "{text}");
+    assert_eq!(bench("mlp step").steps.len(), 1);
 }
 
 /// A device that is gone is an error, not a panic.

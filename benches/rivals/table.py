@@ -20,25 +20,35 @@ def line(cells):
 
 def entry(name, device, ms, steps, ours):
     step = ms["median"] / steps
-    ratio = step / ours
+    ratio = f"{step / ours:.2f}" if ours else ""
     spread = f"{ms['min']:.1f}..{ms['max']:.1f}"
-    return line([name, device, str(steps), f"{ms['median']:.1f}", spread, f"{step:.3f}", f"{ratio:.2f}"])
+    return line([name, device, str(steps), f"{ms['median']:.1f}", spread, f"{step:.3f}", ratio])
+
+
+def too_large(ours):
+    """Why a range test of ours was not made, by its model."""
+    rows = [row for row in ours["left_out"] if row["workload"].endswith(TEST)]
+    return {row["workload"].removesuffix(TEST): row["error"] for row in rows}
 
 
 def table(ours, rivals, model):
-    mine = next(r for r in ours["range_tests"] if r["model"] == model)
-    wall, ran = mine["wall_ms"], mine["ran"]  # a sweep may end before its last rate: all goes by the step
-    ours_step = wall["median"] / ran
-    batch = next((s["batch"] for s in ours["steps"] if s["model"] == model), "?")
+    mine = next((r for r in ours["range_tests"] if r["model"] == model), None)
+    batch = next((f", batch {s['batch']}" for s in ours["steps"] if s["model"] == model), "")
     device = f"{ours['device']['name']} ({ours['device']['kind']}, {ours['device']['backend']})"
     rows = [
-        f"Range test of the {model}, batch {batch}, SGD with momentum 0.9.",
+        f"Range test of the {model}{batch}, SGD with momentum 0.9.",
         "",
         line(["what", "on", "steps", "ms", "min..max", "ms/step", "times ours, by the step"]),
         line(["---", "---", "---:", "---:", "---:", "---:", "---:"]),
-        entry("**rangefinder**, whole range test", device, wall, ran, ours_step),
-        entry("rangefinder, the sweep alone", device, mine["sweep_ms"], ran, ours_step),
     ]
+    if mine:
+        wall, ran = mine["wall_ms"], mine["ran"]  # a sweep may end before its last rate: all goes by the step
+        ours_step = wall["median"] / ran
+        rows.append(entry("**rangefinder**, whole range test", device, wall, ran, ours_step))
+        rows.append(entry("rangefinder, the sweep alone", device, mine["sweep_ms"], ran, ours_step))
+    else:
+        ours_step = None
+        rows.append(line(["**rangefinder**", device, "", f"does not fit: {too_large(ours)[model]}", "", "", ""]))
     theirs = [r for r in rivals if r["model"] == model]
     rows += [entry(r["name"], r["device"], r["range_test_ms"], r["steps"], ours_step) for r in theirs]
     return rows + [""]
@@ -81,6 +91,9 @@ def first_steps(rivals):
     return [f"burn's first 10 steps, in which it tunes its kernels: {', '.join(first.values())}.", ""] if first else []
 
 
+# What a range test's name ends in, behind its model's.
+TEST = " range test"
+
 # Longest first: a kernel's family follows its stem.
 STEMS = ["linear_dw", "linear_dx", "linear", "conv2d_dw", "conv2d_dx", "conv2d"]
 
@@ -93,7 +106,7 @@ def main():
     versions = {"rangefinder": ours["version"], "driver": ours["device"]["driver"]}
     for row in rivals + theirs:
         versions |= row["versions"]
-    for model in [row["model"] for row in ours["range_tests"]]:
+    for model in [row["model"] for row in ours["range_tests"]] + list(too_large(ours)):
         print("\n".join(table(ours, rivals, model)))
     print("\n".join(first_steps(rivals) + kernels(ours, theirs) + replicas(ours)))
     trained = {}

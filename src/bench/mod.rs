@@ -19,7 +19,7 @@ mod tune;
 pub use compare::{Comparison, Ratio};
 pub use expect::{Expected, Verdict, expected};
 pub use profile::{Profile, Profiled, profile};
-pub use results::{Ceiling, Device, KernelRow, RangeRow, Results, Stat, StepRow};
+pub use results::{Ceiling, Device, KernelRow, LeftOut, RangeRow, Results, Stat, StepRow};
 pub use tune::{Candidate, Tuned, tune};
 
 use crate::data::Dataset;
@@ -95,7 +95,8 @@ async fn timed<T>(f: impl Future<Output = Result<T>>) -> Result<(T, f64)> {
     Ok((value, 1e3 * start.elapsed().as_secs_f64()))
 }
 
-/// Measures kernels, steps and range tests on a device, and calls `progress` with the name of each before it starts.
+/// Measures kernels, steps and range tests on a device, and calls `progress` with the name of each before it starts. What does
+/// not fit the device is left out, and said to be.
 ///
 /// # Errors
 /// The device failed, or the data does not fit the models.
@@ -105,7 +106,9 @@ pub async fn run(gpu: &Gpu, settings: &Settings, progress: &mut dyn FnMut(&str))
     if gpu.adapter().timestamps {
         for case in kernels::cases(gpu.adapter()).iter().filter(|c| settings.wants(&c.name)) {
             progress(&case.name);
-            results.kernels.extend(kernels::measure(gpu, case, settings.effort()).await?);
+            let rows = kernels::measure(gpu, case, settings.effort()).await;
+            let rows = results.fitting(&case.name, rows)?;
+            results.kernels.extend(rows.into_iter().flatten());
         }
         results.ceiling = Ceiling::of(&results.kernels);
     } else {
@@ -121,18 +124,24 @@ pub async fn run(gpu: &Gpu, settings: &Settings, progress: &mut dyn FnMut(&str))
         let [step, range_test] = &names;
         if wanted(step) {
             progress(step);
-            results.steps.push(steps::step(gpu, model, &images, settings.effort()).await?);
+            let row = steps::step(gpu, model, &images, settings.effort()).await;
+            let row = results.fitting(step, row)?;
+            results.steps.extend(row);
         }
         if wanted(range_test) {
             progress(range_test);
-            results.range_tests.push(steps::range_test(gpu, model, &images, settings.effort()).await?);
+            let row = steps::range_test(gpu, model, &images, settings.effort()).await;
+            let row = results.fitting(range_test, row)?;
+            results.range_tests.extend(row);
         }
     }
     for copies in steps::REPLICAS {
         let name = format!("{} step", copies.0);
         if settings.wants(&name) {
             progress(&name);
-            results.steps.push(steps::replicas(gpu, copies, settings.effort()).await?);
+            let row = steps::replicas(gpu, copies, settings.effort()).await;
+            let row = results.fitting(&name, row)?;
+            results.steps.extend(row);
         }
     }
     match &settings.filter {

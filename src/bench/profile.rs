@@ -47,7 +47,7 @@ pub struct Profile {
 /// in one run.
 ///
 /// # Errors
-/// The device has no timestamps or failed, the data does not fit the models, or the filter names no model's step.
+/// The device has no timestamps or failed, nothing fits it, the data does not fit the models, or the filter names no model's step.
 pub async fn profile(gpu: &Gpu, settings: &Settings, progress: &mut dyn FnMut(&str)) -> Result<Results> {
     if !gpu.adapter().timestamps {
         let detail = format!("{} has no timestamps; kernels can't be timed one by one", gpu.adapter().name);
@@ -66,12 +66,21 @@ pub async fn profile(gpu: &Gpu, settings: &Settings, progress: &mut dyn FnMut(&s
     }
     for case in kernels::ceilings(gpu.adapter()) {
         progress(&case.name);
-        results.kernels.extend(kernels::measure(gpu, &case, settings.effort()).await?);
+        let rows = kernels::measure(gpu, &case, settings.effort()).await;
+        let rows = results.fitting(&case.name, rows)?;
+        results.kernels.extend(rows.into_iter().flatten());
     }
     results.ceiling = Ceiling::of(&results.kernels);
     for model in models {
         progress(&model.step());
-        results.steps.push(steps::step(gpu, model, &model.images(&images)?, settings.effort()).await?);
+        let row = steps::step(gpu, model, &model.images(&images)?, settings.effort()).await;
+        let row = results.fitting(&model.step(), row)?;
+        results.steps.extend(row);
+    }
+    if results.profile().is_none() {
+        let each = results.left_out.iter().map(|out| format!("{}: {}", out.workload, out.error));
+        let detail = format!("too small to profile; {}", each.collect::<Vec<_>>().join("; "));
+        return Err(Error::Device { detail });
     }
     Ok(results)
 }

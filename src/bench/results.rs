@@ -1,6 +1,7 @@
 //! What a benchmark found, as data.
 
 use crate::device::Gpu;
+use crate::error::{Error, Result};
 
 /// A measurement over its repeats.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -190,6 +191,16 @@ pub struct RangeRow {
     pub waits: usize,
 }
 
+/// A workload that was not measured: the device has too little of something for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize))]
+pub struct LeftOut {
+    /// "resnet9 step".
+    pub workload: String,
+    /// What there is too little of, and how much it needs.
+    pub error: String,
+}
+
 /// All that a benchmark found. `{results}` is a table.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize))]
@@ -210,14 +221,32 @@ pub struct Results {
     pub steps: Vec<StepRow>,
     /// Range tests.
     pub range_tests: Vec<RangeRow>,
+    /// What does not fit the device.
+    #[cfg_attr(feature = "cli", serde(default))]
+    pub left_out: Vec<LeftOut>,
     /// What a reader must know.
     pub notes: Vec<String>,
 }
 
 impl Results {
-    /// Was nothing measured?
+    /// Was nothing found to measure?
     pub(super) fn is_empty(&self) -> bool {
-        self.kernels.is_empty() && self.steps.is_empty() && self.range_tests.is_empty()
+        let Self { kernels, steps, range_tests, left_out, .. } = self;
+        kernels.is_empty() && steps.is_empty() && range_tests.is_empty() && left_out.is_empty()
+    }
+
+    /// What a workload measured. Nothing, and a row that says so, where it does not fit the device: others may.
+    pub(super) fn fitting<T>(&mut self, workload: &str, measured: Result<T>) -> Result<Option<T>> {
+        let error = match measured {
+            Ok(found) => return Ok(Some(found)),
+            Err(Error::Limit { what, needed, limit, .. }) => {
+                format!("{what}: needs {needed}, the device allows {limit}")
+            }
+            Err(Error::OutOfMemory { detail }) => format!("out of GPU memory: {detail}"),
+            Err(error) => return Err(error),
+        };
+        self.left_out.push(LeftOut { workload: workload.into(), error });
+        Ok(None)
     }
 
     pub(super) fn of(gpu: &Gpu, quick: bool, data: &str) -> Self {

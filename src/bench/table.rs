@@ -1,6 +1,6 @@
 //! Results as a table for people.
 
-use super::{Ceiling, KernelRow, RangeRow, Results, Stat, StepRow, expected};
+use super::{Ceiling, KernelRow, LeftOut, RangeRow, Results, Stat, expected};
 use std::fmt;
 
 /// `{results}` prints the workloads; `{results:#}` also every kernel of the models' steps.
@@ -10,20 +10,21 @@ impl fmt::Display for Results {
         for note in &self.notes {
             writeln!(f, "note: {note}")?;
         }
-        if !self.kernels.is_empty() {
-            kernels(f, "kernels, on the device", &self.kernels, self.ceiling.as_ref())?;
+        let [of_kernels, of_steps, of_tests] = self.left_out_by_table();
+        if !self.kernels.is_empty() || !of_kernels.is_empty() {
+            kernels(f, "kernels, on the device", &self.kernels, self.ceiling.as_ref(), &of_kernels)?;
         }
         if f.alternate() {
             for step in self.steps.iter().filter(|s| !s.kernels.is_empty()) {
                 let title = format!("{} step, kernel by kernel", step.model);
-                kernels(f, &title, &step.kernels, self.ceiling.as_ref())?;
+                kernels(f, &title, &step.kernels, self.ceiling.as_ref(), &[])?;
             }
         }
-        if !self.steps.is_empty() {
-            steps(f, &self.steps, self.ceiling.as_ref(), &self.data)?;
+        if !self.steps.is_empty() || !of_steps.is_empty() {
+            steps(f, self, &of_steps)?;
         }
-        if !self.range_tests.is_empty() {
-            range_tests(f, self)?;
+        if !self.range_tests.is_empty() || !of_tests.is_empty() {
+            range_tests(f, self, &of_tests)?;
         }
         verdicts(f, self)
     }
@@ -36,6 +37,30 @@ impl Results {
         let quick = if self.quick { "\na quick look: few repeats, range tests of fewer steps" } else { "" };
         format!("rangefinder {} on {} ({}, {}; {}){quick}", self.version, d.name, d.kind, d.backend, d.driver)
     }
+}
+
+/// The rows of what does not fit: each a name and why.
+type Unfit<'a> = [(&'a str, &'a str)];
+
+impl Results {
+    /// What does not fit, for the tables of kernels, steps and range tests.
+    fn left_out_by_table(&self) -> [Vec<(&str, &str)>; 3] {
+        let mut tables = <[Vec<_>; 3]>::default();
+        for LeftOut { workload, error } in &self.left_out {
+            let model = |kind: &str| workload.strip_suffix(kind);
+            let (table, name) = match (model(" step"), model(" range test")) {
+                (Some(model), _) => (1, model),
+                (_, Some(model)) => (2, model),
+                _ => (0, workload.as_str()),
+            };
+            tables[table].push((name, error.as_str()));
+        }
+        tables
+    }
+}
+
+fn unfit(f: &mut fmt::Formatter<'_>, width: usize, rows: &Unfit) -> fmt::Result {
+    rows.iter().try_for_each(|(name, error)| writeln!(f, "{name:<width$} does not fit: {error}"))
 }
 
 /// Three figures, without an exponent.
@@ -65,6 +90,7 @@ fn kernels(
     title: &str,
     rows: &[KernelRow],
     ceiling: Option<&Ceiling>,
+    left_out: &Unfit,
 ) -> fmt::Result {
     let width = if rows.iter().any(|r| r.workload.ends_with(" step")) { 48 } else { 26 };
     writeln!(
@@ -88,6 +114,7 @@ fn kernels(
         let times = stat(&row.us);
         writeln!(f, "{name:<width$} {:<16} {times} {gflops:>8} {gbps:>7} {floor:>9} {share:>8}", row.kernel)?;
     }
+    unfit(f, width, left_out)?;
     match ceiling {
         Some(c) if !title.contains("step") => {
             writeln!(f, "ceilings: {} GFLOP/s ({})", short(c.gflops), c.gflops_by)?;
@@ -97,7 +124,8 @@ fn kernels(
     }
 }
 
-fn steps(f: &mut fmt::Formatter<'_>, rows: &[StepRow], ceiling: Option<&Ceiling>, data: &str) -> fmt::Result {
+fn steps(f: &mut fmt::Formatter<'_>, results: &Results, left_out: &Unfit) -> fmt::Result {
+    let Results { steps, ceiling, data, .. } = results;
     writeln!(
         f,
         "\n{:<34} {:>10} {:>8} {:>15} {:>11} {:>16} {:>10} {:>9} {:>8}",
@@ -111,8 +139,8 @@ fn steps(f: &mut fmt::Formatter<'_>, rows: &[StepRow], ceiling: Option<&Ceiling>
         "floor ms",
         "of roof"
     )?;
-    for row in rows {
-        let timed = ceiling.filter(|_| !row.kernels.is_empty());
+    for row in steps {
+        let timed = ceiling.as_ref().filter(|_| !row.kernels.is_empty());
         let floor = timed.map(|c| row.kernels.iter().map(|k| c.floor_us(k)).sum::<f64>() / 1e3);
         writeln!(
             f,
@@ -127,10 +155,10 @@ fn steps(f: &mut fmt::Formatter<'_>, rows: &[StepRow], ceiling: Option<&Ceiling>
             percent(timed.map(|c| c.share(&row.kernels))),
         )?;
     }
-    Ok(())
+    unfit(f, 34, left_out)
 }
 
-fn range_tests(f: &mut fmt::Formatter<'_>, results: &Results) -> fmt::Result {
+fn range_tests(f: &mut fmt::Formatter<'_>, results: &Results, left_out: &Unfit) -> fmt::Result {
     writeln!(
         f,
         "\n{:<26} {:>5} {:>8} {:>15} {:>9} {:>8} {:>9} {:>7} {:>5} {:>9}",
@@ -164,7 +192,7 @@ fn range_tests(f: &mut fmt::Formatter<'_>, results: &Results) -> fmt::Result {
             writeln!(f, "{name:<26} NOT RESTORED: the hashes before and after differ")?;
         }
     }
-    Ok(())
+    unfit(f, 26, left_out)
 }
 
 fn verdicts(f: &mut fmt::Formatter<'_>, results: &Results) -> fmt::Result {

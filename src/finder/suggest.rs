@@ -53,7 +53,8 @@ const MOST_CLEAR: f64 = 1e3;
 ///    for that rate, if this raises the mean: it can only be larger.
 ///
 /// With the `optimizer` that the sweep was made with, its customary rate is a fourth, which weighs as much as the second, but
-/// moves the answer by a factor of 2 at most: 0.1 (1 - momentum) for SGD, 0.005 for Adam and AdamW. And the third is then
+/// moves the answer by a factor of 2 at most: 0.1 (1 - momentum) for SGD, 0.005 for Adam and AdamW. Where no fall stands out of
+/// the noise, and only the divergence allows an answer, it is half of it. And the third is then
 /// the rate of divergence times (1 - momentum) / 25 for SGD.
 ///
 /// `loss` is raw, one a rate, and `lr` rises. `lr` may be the whole planned grid, longer than the losses of a run that
@@ -126,10 +127,11 @@ struct Curve {
 /// From the start's level to the lowest point of the fit.
 struct Fall {
     bottom: f64,
-    bottom_error: f64,
     /// `ln lr` where it has begun, and where it is over.
     low: f64,
     high: f64,
+    /// Is it so far above its noise that its middle counts?
+    sharp: bool,
     /// Deviation of the noise on the way.
     noise: f64,
     score: f64,
@@ -179,16 +181,17 @@ impl Curve {
         let bottom_error = noise * fit.value_error;
         let height = self.level - fit.value;
         let score = self.score();
-        if score >= self.needed() && lowest >= self.count && height > 0.0 {
+        let falls = lowest >= self.count && height > 0.0;
+        if score >= self.needed() && (falls || self.diverged.is_some()) {
             let low = self.crossing(lowest, self.level - BEGUN * height);
             let left = ((1.0 - OVER) * height).max(bottom_error).min(0.5 * height);
             let high = self.crossing(lowest, fit.value + left);
-            return Ok(Fall { bottom: fit.value, bottom_error, low, high, noise, score });
+            let sharp = falls && height >= SHARP * bottom_error;
+            return Ok(Fall { bottom: fit.value, low, high, sharp, noise, score });
         }
-        Err(match self.diverged {
-            Some(rate) if lowest < self.count || score < RISES => self.rises_only(rate),
-            _ => self.unclear(lowest, height * self.scale, score),
-        })
+        Err(self
+            .diverged
+            .map_or_else(|| self.unclear(height * self.scale, score), |rate| self.rises_only(rate)))
     }
 
     /// Standard errors that the fall must measure.
@@ -206,12 +209,13 @@ impl Curve {
     }
 
     fn readings(&self, fall: &Fall) -> Readings {
-        let sharp = self.level - fall.bottom >= SHARP * fall.bottom_error;
-        Readings { middle: sharp.then(|| f64::midpoint(fall.low, fall.high)), ..self.without_middle() }
+        let middle = fall.sharp.then(|| f64::midpoint(fall.low, fall.high));
+        Readings { clear: fall.score >= CLEAR, middle, ..self.without_middle() }
     }
 
     fn without_middle(&self) -> Readings {
         Readings {
+            clear: false,
             middle: None,
             decline: readings::decline(&self.x, &self.loss),
             edge: self.edge,
@@ -221,20 +225,24 @@ impl Curve {
 
     fn reason(&self, fall: &Fall, readings: &Readings, known: Option<Known>) -> String {
         let [from, to] = [self.level, fall.bottom].map(|loss| short(self.raw(loss)));
-        let middle = match readings.middle {
-            Some(middle) => format!("the middle of the fall is {:.2e}", middle.exp()),
-            None => "too noisy to tell the middle of the fall".into(),
+        let (score, middle) = (fall.score, readings.middle.map(f64::exp));
+        let fall = match middle {
+            Some(middle) => format!(
+                "the loss falls from {from} to {to} ({score:.0} standard errors): the middle of the fall is {middle:.2e}, of its average's decline"
+            ),
+            None if readings.clear => format!(
+                "the loss falls from {from} ({score:.0} standard errors), too noisy to tell the middle of the fall: of its average's decline it is"
+            ),
+            None => format!(
+                "no fall from {from} stands out of the noise ({score:.1} standard errors): the middle of its average's decline is"
+            ),
         };
         let edge =
             readings.edge.map_or_else(String::new, |edge| format!(", and it diverges at {:.2e}", edge.exp()));
         let usual = known.map_or_else(String::new, |known| {
             format!("; usual with this optimizer is {:.0e}", known.customary.exp())
         });
-        format!(
-            "the loss falls from {from} to {to} ({:.0} standard errors): {middle}, of its average's decline {:.2e}{edge}{usual}",
-            fall.score,
-            readings.decline.exp()
-        )
+        format!("{fall} {:.2e}{edge}{usual}", readings.decline.exp())
     }
 
     /// A lower start helps only where the rise has begun within the start.
@@ -286,20 +294,11 @@ impl Curve {
         self.offset + self.scale * loss
     }
 
-    fn unclear(&self, lowest: usize, height: f64, score: f64) -> Refusal {
+    fn unclear(&self, height: f64, score: f64) -> Refusal {
         let (level, height, score) = (short(self.raw(self.level)), short(height.max(0.0)), score.max(0.0));
-        let (until, else_try) = match self.diverged {
-            None => ("", "raise the end of the range (--to)"),
-            // Near the start the fall may have begun before it.
-            Some(_) if lowest < 2 * self.count => {
-                (" before it diverges", "lower the start of the range (--from)")
-            }
-            Some(_) => (" before it diverges", "check that the model learns"),
-        };
         let reason = format!(
-            "the loss does not clearly fall{until}: from {level} by {height}, {score:.2} standard errors where {:.1} \
-             are needed; take more steps (--steps) or a larger batch (--batch), or {else_try}",
-            self.needed()
+            "the loss does not clearly fall: from {level} by {height}, {score:.2} standard errors where {CLEAR:.1} are needed; \
+             take more steps (--steps) or a larger batch (--batch), or raise the end of the range (--to)"
         );
         Refusal { reason, guess: None }
     }

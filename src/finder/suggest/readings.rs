@@ -25,6 +25,8 @@ const STRETCH: f64 = 0.05;
 
 /// The three readings.
 pub(super) struct Readings {
+    /// Does the curve fall further than noise alone would?
+    pub clear: bool,
     /// The middle of the fall, where it is clear enough to have one.
     pub middle: Option<f64>,
     /// The middle of the average's decline.
@@ -63,7 +65,8 @@ impl Known {
 
 impl Readings {
     /// Their weighted mean: the middle of the fall counts twice. A run that did not diverge would do so beyond its end: that
-    /// counts where it raises the answer. A customary rate counts once, but moves the answer by a factor of two at most.
+    /// counts where it raises the answer. A customary rate counts once, but moves the answer by a factor of two at most; where no
+    /// fall is clear it counts as much as all of them, since they are read off noise.
     pub fn mean(&self, known: Option<Known>) -> f64 {
         let below = known.map_or(BELOW_DIVERGENCE * LN_10, |known| known.below_divergence);
         let edge = self.edge.unwrap_or(self.end) - below;
@@ -77,8 +80,12 @@ impl Readings {
             weight += 1.0;
         }
         let mean = sum / weight;
-        let towards = known.map_or(0.0, |known| (known.customary - mean) / (weight + 1.0));
-        mean + towards.clamp(-MOST_MOVED * LN_10, MOST_MOVED * LN_10)
+        let towards = known.map_or(0.0, |known| known.customary - mean);
+        if self.clear {
+            mean + (towards / (weight + 1.0)).clamp(-MOST_MOVED * LN_10, MOST_MOVED * LN_10)
+        } else {
+            mean + towards / 2.0
+        }
     }
 }
 
@@ -134,14 +141,15 @@ mod tests {
     #[test]
     fn the_mean_takes_what_there_is() {
         let below = BELOW_DIVERGENCE * LN_10;
-        let all = Readings { middle: Some(-7.0), decline: -8.0, edge: Some(below - 9.0), end: 0.0 };
+        let all =
+            Readings { clear: true, middle: Some(-7.0), decline: -8.0, edge: Some(below - 9.0), end: 0.0 };
         assert!((all.mean(None) + 7.75).abs() < 1e-12);
         let noisy = Readings { middle: None, ..all };
         assert!((noisy.mean(None) + 8.5).abs() < 1e-12);
         let astray = Readings { decline: -9.0 - 4.0 * LN_10, ..noisy };
         assert!((astray.mean(None) + 9.0 + LN_10).abs() < 1e-12);
         // The end of a run that did not diverge can raise the mean and not lower it.
-        let short = Readings { edge: None, end: below - 9.0, middle: Some(-7.0), decline: -8.0 };
+        let short = Readings { edge: None, end: below - 9.0, ..all };
         assert!((short.mean(None) + 22.0 / 3.0).abs() < 1e-12);
         let wide = Readings { end: below - 1.5, ..short };
         assert!((wide.mean(None) + 5.875).abs() < 1e-12);
@@ -151,13 +159,17 @@ mod tests {
     fn a_customary_rate_counts_for_one_and_moves_little() {
         let adam = Known::of(&Adam::default().into()).unwrap();
         assert!((adam.customary.exp() / 5.01e-3 - 1.0).abs() < 1e-3);
-        let at = |middle: f64| {
+        let readings = |middle: f64| {
             let edge = Some(middle + adam.below_divergence);
-            Readings { middle: Some(middle), decline: middle, edge, end: 0.0 }.mean(Some(adam))
+            Readings { clear: true, middle: Some(middle), decline: middle, edge, end: 0.0 }
         };
+        let at = |middle: f64| readings(middle).mean(Some(adam));
         assert!((at(adam.customary + 1.0) - adam.customary - 0.8).abs() < 1e-12);
         // However far it is.
         assert!((at(adam.customary - 20.0) - adam.customary + 20.0 - MOST_MOVED * LN_10).abs() < 1e-12);
+        // But half the way where there is nothing but noise to read.
+        let noise = Readings { clear: false, middle: None, ..readings(adam.customary - 20.0) };
+        assert!((noise.mean(Some(adam)) - adam.customary + 10.0).abs() < 1e-12);
     }
 
     /// Momentum of 0.9 makes ten steps of one: a tenth of the rate, and as much further from the divergence.

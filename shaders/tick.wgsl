@@ -101,7 +101,9 @@ fn end_step(s: ptr<function, State>, at: u32, sums: vec4<f32>, norm: f32) {
     // A late norm is that of an update already made, unless the model has been put back since.
     let kept = t > 0u && !((*s).period > 0u && t % (*s).period == 0u);
     let known = has_norm || (dims.norm_lag == 1u && kept);
-    if sums.w > 0.0 || not_finite(loss) > 0.0 {
+    if (*s).stop_rule == 3u {
+        (*s).stop_reason = 0u;
+    } else if sums.w > 0.0 || not_finite(loss) > 0.0 {
         (*s).stop_reason = 1u;
     } else if known && not_finite(norm) > 0.0 {
         (*s).stop_reason = 2u;

@@ -27,6 +27,7 @@ mod ops;
 mod optimizers;
 mod overhead;
 mod plans;
+mod predict;
 mod reference;
 mod restore;
 mod updates;

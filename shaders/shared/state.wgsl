@@ -26,7 +26,7 @@ struct State {
     noise: f32,  // mean |loss[t] - loss[t-1]| over the first steps
     last: f32,   // latest raw loss
     // when to stop
-    stop_rule: u32, // 0 only non-finite, 1 smoothed > factor * best, 2 gave back its fall
+    stop_rule: u32, // 0 only non-finite, 1 smoothed > factor * best, 2 gave back its fall, 3 never
     stop_factor: f32,
     max_norm: f32, // clip the gradient to this norm; 0 never
     // this step's update, copied from the schedule

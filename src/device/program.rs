@@ -105,6 +105,9 @@ impl Buffers {
     }
 }
 
+/// Where the outputs of several steps are brought together, for the host to read at once.
+pub(crate) struct Collector(wgpu::Buffer);
+
 pub(crate) struct Program {
     pub gpu: Gpu,
     pub plan: Arc<Plan>,
@@ -490,6 +493,33 @@ impl Program {
             encoder.copy_buffer_to_buffer(from, 0, to, 0, from.size());
         }
         self.gpu.inner.queue.submit([encoder.finish()]);
+    }
+
+    /// Room for what a view holds after each of so many steps.
+    pub async fn collector(&self, view: &View, steps: usize) -> Result<Collector> {
+        let inner = &self.gpu.inner;
+        let bytes = 4 * (view.len * steps) as u64;
+        let make = || inner.buffer("outputs", bytes, Usage::MAP_READ | Usage::COPY_DST);
+        inner.scoped(make).await.map(Collector)
+    }
+
+    /// Records the copy of what step `step` left in a view.
+    pub(super) fn record_collect(
+        &self,
+        view: &View,
+        into: &Collector,
+        step: usize,
+        encoder: &mut wgpu::CommandEncoder,
+    ) {
+        let (from, bytes) = (4 * view.offset as u64, 4 * view.len as u64);
+        encoder.copy_buffer_to_buffer(self.buffer(view.role), from, &into.0, step as u64 * bytes, bytes);
+    }
+
+    /// What has been collected: (steps, words of the view), and no more of use behind them.
+    pub async fn collected(&self, collector: &Collector) -> Result<Vec<f32>> {
+        let signal = Signal::map(&collector.0);
+        self.gpu.inner.wait(None, &signal).await?;
+        mapped(&collector.0)
     }
 
     /// The contents of a buffer.

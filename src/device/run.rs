@@ -1,9 +1,9 @@
 //! Running a list many times without a host wait inside.
 
-use super::program::{Buffers, IN_FLIGHT, Launch, List, Program, mapped};
+use super::program::{Buffers, Collector, IN_FLIGHT, Launch, List, Program, mapped};
 use super::signal::Signal;
 use crate::error::{Error, Result};
-use crate::layout::{Record, Role, State};
+use crate::layout::{Record, Role, State, View};
 use std::collections::VecDeque;
 use std::time::Duration;
 use web_time::Instant;
@@ -16,10 +16,15 @@ const MOST_DISPATCHES: usize = 4096;
 /// Steps that one submit may hold: their records travel with the states.
 pub(super) const MOST_STEPS: usize = 256;
 
-/// What happens before every step whose number is a multiple of `period`.
+/// What happens between steps: with a `period`, before every step whose number is a multiple of it.
 #[derive(Clone, Copy)]
 pub(crate) enum Between<'a> {
     Nothing,
+    /// What a step left in a view is copied behind what the step before it left there.
+    Collect {
+        view: View,
+        into: &'a Collector,
+    },
     /// The model is put back to a snapshot.
     Restore {
         period: usize,
@@ -146,7 +151,9 @@ impl Program {
             Between::Evaluate { period, batches, data } => {
                 (period, batches, self.launches(List::Inside, data))
             }
-            Between::Nothing | Between::Restore { .. } => (1, 0, Default::default()),
+            Between::Nothing | Between::Collect { .. } | Between::Restore { .. } => {
+                (1, 0, Default::default())
+            }
         };
         let earlier = list.earlier().map(|list| self.launches(list, data));
         let accumulate = if earlier.is_some() { self.plan.accumulate } else { 1 };
@@ -235,15 +242,21 @@ impl<'a> Runner<'a> {
         }
         let (mut at, end, work) = (first, first + pieces, self.work);
         while at < end {
-            let mut next = end;
-            if let Between::Restore { period, snapshot } = self.between {
-                let period = period * work.accumulate;
-                if at > 0 && at.is_multiple_of(period) {
-                    self.program.record_restore(snapshot, &mut encoder);
+            let next = match self.between {
+                Between::Nothing | Between::Evaluate { .. } => end,
+                Between::Collect { .. } => at + 1,
+                Between::Restore { period, snapshot } => {
+                    let period = period * work.accumulate;
+                    if at > 0 && at.is_multiple_of(period) {
+                        self.program.record_restore(snapshot, &mut encoder);
+                    }
+                    end.min((at + 1).next_multiple_of(period))
                 }
-                next = end.min((at + 1).next_multiple_of(period));
-            }
+            };
             self.encode(&mut encoder, (at..next).flat_map(|n| work.piece(n)));
+            if let Between::Collect { view, into } = self.between {
+                self.program.record_collect(&view, into, at, &mut encoder);
+            }
             at = next;
         }
         let slot = self.next_slot;

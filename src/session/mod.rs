@@ -17,13 +17,18 @@ use crate::data::order::sequential_order;
 use crate::device::{Between, Buffers, Finished, Gpu, List, Pace, Program};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
-use crate::layout::{MAX_REPLICAS, Record, Role, State};
+use crate::layout::{MAX_REPLICAS, Record, Role, State, View};
 use crate::ops::Loss;
 use crate::optim::Optimizer;
 use crate::plan::{Dispatch, Plan};
 use crate::schedule::{Past, Schedule};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+/// Bytes of outputs that are brought together on the device before the host reads them.
+const COLLECTED: usize = 16 << 20;
+/// The stop rule of a run that ends with its schedule alone.
+const NEVER: u32 = 3;
 
 /// A compiled model with its weights and optimizer state, on a device.
 ///
@@ -455,18 +460,13 @@ impl Session {
     pub async fn evaluate(&mut self, data: &Dataset) -> Result<Vec<Evaluation>> {
         self.check_data(data)?;
         let order = sequential_order(data.len(), self.options.batch);
-        let steps = order.len() / self.options.batch;
-        let replicas = self.options.replicas;
-        let schedule = vec![Default::default(); replicas * steps];
-        let state = |r| State { schedule_base: (r * steps) as u32, ..self.state(r, steps, data) };
-        let states: Vec<State> = (0..replicas).map(state).collect();
-        self.program.prepare(List::Eval, data, &order, &schedule, &states).await?;
-        let finished = self.drive(List::Eval, data, steps, Between::Nothing, Control::default()).await?;
-        Ok((0..replicas).map(|r| evaluation(&finished.history[r * steps..][..steps])).collect())
+        let finished = self.infer(data, &order, Between::Nothing).await?;
+        let batches = order.len() / self.options.batch;
+        Ok(finished.history.chunks(batches).take(self.options.replicas).map(evaluation).collect())
     }
 
     /// The model's outputs for every sample, (samples, outputs) row-major, of one replica, with running statistics and
-    /// without dropout: logits for a classifier.
+    /// without dropout: logits for a classifier. They are read back 16 MiB at a time, or a batch where that is more.
     ///
     /// # Errors
     /// The dataset does not fit the model, no such replica, or the device failed.
@@ -474,21 +474,33 @@ impl Session {
         self.check_data(data)?;
         self.check_replica(replica)?;
         let plan = self.program.plan.clone();
-        let (batch, replicas) = (plan.batch, plan.replicas);
-        let order = sequential_order(data.len(), batch);
-        let schedule = vec![Default::default(); replicas];
+        let batch = plan.batch;
+        let offset = plan.output_view.offset + replica * plan.output_stride;
+        let view = View { offset, len: batch * plan.outputs, ..plan.output_view };
+        // A batch leaves its outputs, and a record and a row of a schedule for each replica.
+        let bytes = (4 * view.len).max(plan.replicas * size_of::<Record>());
+        let batches = (COLLECTED / bytes).max(1);
         let mut outputs = Vec::with_capacity(data.len() * plan.outputs);
-        for rows in order.chunks(batch) {
-            let state = |r| State { schedule_base: r as u32, ..self.state(r, 1, data) };
-            let states: Vec<State> = (0..replicas).map(state).collect();
-            self.program.prepare(List::Eval, data, rows, &schedule, &states).await?;
-            self.drive(List::Eval, data, 1, Between::Nothing, Control::default()).await?;
-            let words = self.program.read(plan.output_view.role).await?;
-            let start = plan.output_view.offset + replica * plan.output_stride;
-            outputs.extend(words[start..start + batch * plan.outputs].iter().map(|w| f32::from_bits(*w)));
+        for rows in sequential_order(data.len(), batch).chunks(batches * batch) {
+            let steps = rows.len() / batch;
+            let into = self.program.collector(&view, steps).await?;
+            self.infer(data, rows, Between::Collect { view, into: &into }).await?;
+            outputs.extend_from_slice(&self.program.collected(&into).await?[..steps * view.len]);
         }
         outputs.truncate(data.len() * plan.outputs);
         Ok(outputs)
+    }
+
+    /// Runs the evaluation's launches over rows of a dataset, batch by batch, whatever their losses.
+    async fn infer(&mut self, data: &Dataset, rows: &[u32], between: Between<'_>) -> Result<Finished> {
+        let steps = rows.len() / self.options.batch;
+        let replicas = self.options.replicas;
+        let schedule = vec![Default::default(); replicas * steps];
+        let state =
+            |r| State { schedule_base: (r * steps) as u32, stop_rule: NEVER, ..self.state(r, steps, data) };
+        let states: Vec<State> = (0..replicas).map(state).collect();
+        self.program.prepare(List::Eval, data, rows, &schedule, &states).await?;
+        self.drive(List::Eval, data, steps, between, Control::default()).await
     }
 
     /// Copies all that a run changes, on the device.

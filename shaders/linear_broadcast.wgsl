@@ -165,7 +165,8 @@ fn gradient_slice(wid: vec3<u32>, lane: u32, ragged: bool) {
     let col = wid.x * 32u + 4u * lane; // i
     let end = min((slice + 1u) * dims.slice_b, dims.b);
     var t: Rows;
-    let sums = weight_gradient(&t, r, lane, row, col, state[r].batch, slice * dims.slice_b, end, ragged);
+    var none: Rows;
+    let sums = weight_gradient(&t, &none, false, r, lane, row, col, state[r].batch, slice * dims.slice_b, end, ragged);
     let out = slice * dims.replicas + r;
     if col < dims.i {
         let width = dims.i >> 2u;

@@ -1,11 +1,11 @@
 // A fully connected layer's weight gradient and the optimizer's step as one launch: the gradient never leaves the registers.
 //   g = dw (O, I) and dbias (O) of linear_broadcast;  p, m, v as in update, by shared/optimizer.wgsl
 //   norms[norm0 + workgroup] = sum of g^2, before clipping and decay: added to those that update leaves
-//   linear_sgd_broadcast, linear_adam_broadcast   I and O are multiples of four
+//   linear_sgd_broadcast, linear_adam_broadcast   I is a multiple of eight, O of four
 //   linear_sgd_ragged, linear_adam_ragged         I is; O is any number, such as ten classes
 // Launched after the tick, which has decided that the update is made and counted the batch: x is the batch before. Nothing is
 // written once the run has stopped.
-// Launch: 16 x 32 weights a workgroup of one subgroup: x over I, y over O, z the replica. A row's biases go with column 0.
+// Launch: 16 x 64 weights a workgroup of one subgroup: x over I, y over O, z the replica. A row's biases go with column 0.
 // Edges: as in linear_broadcast. The padding behind a bias stays zero.
 #import state
 #import broadcast
@@ -40,11 +40,9 @@ struct Dims {
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<uniform> state: array<State, MAX_REPLICAS>;
 @group(0) @binding(2) var<storage, read> order: array<u32>;
-// 3 x (B, I), 7 dy (B, O): by load; params and moments as they were: by updated
-@group(0) @binding(5) var<storage, read_write> params: array<vec4<f32>>;  // (replicas, arena)
-@group(0) @binding(6) var<storage, read_write> moments: array<vec4<f32>>; // (slots, replicas, arena)
-@group(0) @binding(8) var<storage, read_write> norms: array<f32>;         // (partial sums, replicas)
-#import updated
+// 3 x (B, I), 7 dy (B, O): by load; 5 params (replicas, arena), 6 moments (slots, replicas, arena): by eights
+@group(0) @binding(8) var<storage, read_write> norms: array<f32>; // (partial sums, replicas)
+#import eights
 #import source4
 #import quad
 #import weight_gradient
@@ -52,32 +50,27 @@ struct Dims {
 
 const LANES = vec4<u32>(0u, 1u, 2u, 3u);
 
-// A vector of parameters and its moments as they were.
-struct Old {
-    p: vec4<f32>,
-    m: vec4<f32>,
-    v: vec4<f32>,
-}
-
-fn old_at(adam: bool, at: u32, plane: u32) -> Old {
+// Steps the eight weights at `at`; k is what their rate and decay are multiplied by.
+fn step_at(rule: Rule, adam: bool, k: vec2<f32>, at: u32, plane: u32, g: mat2x4<f32>) {
+    let p = params_at(at);
+    let m = moments_at(at);
     if adam {
-        return Old(params_at(at), moments_at(at), moments_at(plane + at));
-    }
-    return Old(params_at(at), moments_at(at), vec4<f32>());
-}
-
-// Steps the vector at `at`; k is what its rate and decay are multiplied by.
-fn step_at(rule: Rule, adam: bool, k: vec2<f32>, at: u32, plane: u32, g: vec4<f32>, old: Old) {
-    if adam {
-        let stepped = adam_step(rule, k, old.p, g, old.m, old.v);
-        moments[at] = stepped.m;
-        moments[plane + at] = stepped.v;
-        params[at] = (old.p - stepped.decayed) - stepped.by;
+        let v = moments_at(plane + at);
+        let a = adam_step(rule, k, p[0], g[0], m[0], v[0]);
+        let b = adam_step(rule, k, p[1], g[1], m[1], v[1]);
+        moments_put(at, mat2x4<f32>(a.m, b.m));
+        moments_put(plane + at, mat2x4<f32>(a.v, b.v));
+        params_put(at, mat2x4<f32>((p[0] - a.decayed) - a.by, (p[1] - b.decayed) - b.by));
     } else {
-        let stepped = sgd_step(rule, k, old.p, g, old.m);
-        moments[at] = stepped.m;
-        params[at] = old.p - stepped.by;
+        let a = sgd_step(rule, k, p[0], g[0], m[0]);
+        let b = sgd_step(rule, k, p[1], g[1], m[1]);
+        moments_put(at, mat2x4<f32>(a.m, b.m));
+        params_put(at, mat2x4<f32>(p[0] - a.by, p[1] - b.by));
     }
+}
+
+fn squares_of(g: mat2x4<f32>) -> f32 {
+    return dot(g[0], g[0]) + dot(g[1], g[1]);
 }
 
 fn gradient_step(wid: vec3<u32>, groups: vec3<u32>, lane: u32, adam: bool, ragged: bool) {
@@ -86,51 +79,44 @@ fn gradient_step(wid: vec3<u32>, groups: vec3<u32>, lane: u32, adam: bool, ragge
         return;
     }
     let row = wid.y * 16u; // o
-    let col = wid.x * 32u + 4u * lane; // i
+    let col = wid.x * 64u + 8u * lane; // i
     var t: Rows;
-    let sums = weight_gradient(&t, r, lane, row, col, state[r].batch - 1u, 0u, dims.b, ragged);
+    var u: Rows;
+    let sums = weight_gradient(&t, &u, true, r, lane, row, col, state[r].batch - 1u, 0u, dims.b, ragged);
 
     let rule = rule_of(r);
-    let plane = dims.plane; // taken once: a CPU driver loads a uniform anew each time
-    let base = (r * dims.rp) >> 2u;
+    let plane = dims.plane >> 1u; // taken once: a CPU driver loads a uniform anew each time
+    let base = (r * dims.rp) >> 3u;
     var squares = 0.0;
     if col < dims.i {
         let k = vec2<f32>(dims.w_rate, dims.w_decay);
-        let width = dims.i >> 2u;
-        let first = base + dims.w0 + row * width + (col >> 2u);
+        let width = dims.i >> 3u;
+        let first = base + (dims.w0 >> 1u) + row * width + (col >> 3u);
         let rows = min(16u, dims.o - row);
-        // Four rows are read before the first is written: what they wait for is on its way together.
-        for (var i = 0u; i < rows; i += 4u) {
-            let g = rows_four(&t, i >> 2u);
-            let at = first + min(vec4<u32>(i) + LANES, vec4<u32>(rows - 1u)) * width;
-            let o0 = old_at(adam, at.x, plane);
-            let o1 = old_at(adam, at.y, plane);
-            let o2 = old_at(adam, at.z, plane);
-            let o3 = old_at(adam, at.w, plane);
-            squares += dot(g[0], g[0]);
-            step_at(rule, adam, k, at.x, plane, g[0], o0);
+        for (var i = 0u; i < rows; i += 2u) {
+            let a = rows_two(&t, i);
+            let b = rows_two(&u, i);
+            let g = mat2x4<f32>(a[0], b[0]);
+            squares += squares_of(g);
+            step_at(rule, adam, k, first + i * width, plane, g);
             if i + 1u < rows {
-                squares += dot(g[1], g[1]);
-                step_at(rule, adam, k, at.y, plane, g[1], o1);
-            }
-            if i + 2u < rows {
-                squares += dot(g[2], g[2]);
-                step_at(rule, adam, k, at.z, plane, g[2], o2);
-            }
-            if i + 3u < rows {
-                squares += dot(g[3], g[3]);
-                step_at(rule, adam, k, at.w, plane, g[3], o3);
+                let h = mat2x4<f32>(a[1], b[1]);
+                squares += squares_of(h);
+                step_at(rule, adam, k, first + (i + 1u) * width, plane, h);
             }
         }
     }
-    // Of the four lanes that hold the same sums, the first takes lo and the second hi.
-    let at = row + 4u * (lane >> 2u) + 8u * (lane & 1u);
-    if wid.x == 0u && dims.has_bias == 1u && (lane & 2u) == 0u && at < dims.o {
+    // The first lane takes the first eight of the sums over dy, of which its four lanes hold half; the second the others.
+    let own = select(sums.lo, sums.hi, lane == 1u);
+    let others = select(subgroupShuffleXor(sums.lo, 4u), subgroupShuffleXor(sums.hi, 4u), lane == 1u);
+    let at = row + 8u * lane;
+    if wid.x == 0u && dims.has_bias == 1u && lane < 2u && at < dims.o {
         let k = vec2<f32>(dims.bias_rate, dims.bias_decay);
-        let g = select(vec4<f32>(), select(sums.lo, sums.hi, (lane & 1u) == 1u), at + LANES < vec4<u32>(dims.o));
-        squares += dot(g, g);
-        let to = base + dims.bias0 + (at >> 2u);
-        step_at(rule, adam, k, to, plane, g, old_at(adam, to, plane));
+        let there = at + LANES < vec4<u32>(dims.o);
+        let there2 = at + 4u + LANES < vec4<u32>(dims.o);
+        let g = mat2x4<f32>(select(vec4<f32>(), own, there), select(vec4<f32>(), others, there2));
+        squares += squares_of(g);
+        step_at(rule, adam, k, base + ((dims.bias0 + (at >> 2u)) >> 1u), plane, g);
     }
     // In a fixed tree.
     squares += subgroupShuffleXor(squares, 1u);

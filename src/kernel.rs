@@ -239,7 +239,11 @@ mod tests {
         let lanes = ["_broadcast", "_update", "_quad", "_stem", "_pointwise"]
             .iter()
             .any(|family| file.ends_with(family));
-        if lanes || loads == Loads::Texture { Capabilities::SUBGROUP } else { Capabilities::empty() }
+        match loads {
+            Loads::Texture => Capabilities::SUBGROUP | Capabilities::SHADER_INT64,
+            Loads::Buffer if lanes => Capabilities::SUBGROUP,
+            Loads::Buffer => Capabilities::empty(),
+        }
     }
 
     #[test]

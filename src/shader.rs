@@ -35,7 +35,7 @@ macro_rules! files {
 const SHARED: &[(&str, &str)] = files!("shared/":
     "activation", "at_buffer", "carried_buffer", "conv2d_dims", "finite", "flat", "gradient", "linear_dims", "linear_operands", "load_buffer", "optimizer", "pick", "pool_dims", "quad", "random", "reduce_buffer", "residual",
     "slots_buffer", "source", "source4", "state", "tile", "tile4", "tile32", "tile64", "updated_buffer", "watched_buffer", "winners";
-    "at_texture", "broadcast", "carried_texture", "load_texture", "quads", "reduce_texture", "slots_texture", "updated_texture", "watched_texture", "weight_gradient");
+    "at_texture", "broadcast", "carried_texture", "eights_buffer", "eights_texture", "load_texture", "quads", "reduce_texture", "slots_texture", "updated_texture", "watched_texture", "weight_gradient");
 
 /// Every op's file.
 pub(crate) const FILES: &[(&str, &str)] = files!("":

@@ -131,3 +131,10 @@ fn rows_four(t: ptr<function, Rows>, g: u32) -> mat4x4<f32> {
         select(select((*t).r3, (*t).r7, odd), select((*t).r11, (*t).r15, odd), high)
     );
 }
+
+// Rows i and i + 1, where i is even.
+fn rows_two(t: ptr<function, Rows>, i: u32) -> mat2x4<f32> {
+    let four = rows_four(t, i >> 2u);
+    let high = (i & 2u) == 2u;
+    return mat2x4<f32>(select(four[0], four[2], high), select(four[1], four[3], high));
+}

@@ -1,6 +1,7 @@
-// A 16 x 32 tile of a fully connected layer's weight gradient, dw[o, i] = sum over b of dy[b, o] x[b, i], by one subgroup of
-// 8 lanes: lane l holds columns 4l to 4l + 3 of every row. And of the bias gradient, the sums of dy over b. The importer
-// imports broadcast, load, source4 and quad, and declares dims.i, o, x0, rx, dy0 and ry.
+// A tile of a fully connected layer's weight gradient, dw[o, i] = sum over b of dy[b, o] x[b, i], by one subgroup of 8 lanes:
+// 16 x 32, lane l holds columns 4l to 4l + 3 of every row; or, wide, 16 x 64, and it holds columns 8l to 8l + 3 in one and the
+// next four in another, for which I must be a multiple of eight. And of the bias gradient, the sums of dy over b. The importer
+// imports broadcast, load, source4, pick and quad, and declares dims.i, o, x0, rx, dy0 and ry.
 
 // Of the tile's rows 4 (lane / 4) to 4 (lane / 4) + 3, and of those 8 further down.
 struct BiasGradient {
@@ -16,9 +17,28 @@ fn dy_rows(at: u32, b: u32, ragged: bool) -> vec4<f32> {
     return dy4((at + b * dims.o) >> 2u);
 }
 
-// Adds the terms of the rows from `start` to before `end` of the run's batch `batch`. The tile starts at (row, col).
+// The lane's columns of a row of x, from vector i on: an even one where there are eight, which then lie in one texel of bytes.
+fn columns(s: vec2<f32>, i: u32, wide: bool) -> mat2x4<f32> {
+    if !wide {
+        return mat2x4<f32>(source4(s, i), vec4<f32>());
+    }
+    if SOURCE == 2u {
+        let v = x4(i >> 2u);
+        let two = select(v.xy, v.zw, (i & 2u) == 2u);
+        let bytes = vec4<u32>(0u, 8u, 16u, 24u);
+        return mat2x4<f32>(
+            vec4<f32>((two.xxxx >> bytes) & vec4<u32>(0xffu)) * s.x + s.y,
+            vec4<f32>((two.yyyy >> bytes) & vec4<u32>(0xffu)) * s.x + s.y
+        );
+    }
+    return mat2x4<f32>(source4(s, i), source4(s, i + 1u));
+}
+
+// Adds the terms of the rows from `start` to before `end` of the run's batch `batch`: the tile's first row is row, the lane's
+// first column col. Nothing is added to u but where the tile is wide.
 fn weight_gradient(
-    t: ptr<function, Rows>, r: u32, lane: u32, row: u32, col: u32, batch: u32, start: u32, end: u32, ragged: bool
+    t: ptr<function, Rows>, u: ptr<function, Rows>, wide: bool, r: u32, lane: u32, row: u32, col: u32, batch: u32, start: u32,
+    end: u32, ragged: bool
 ) -> BiasGradient {
     let j = lane & 3u;
     let last = (dims.o - 1u) & ~3u;
@@ -26,7 +46,7 @@ fn weight_gradient(
     let dy_lo = dy0 + min(row + 4u * (lane >> 2u), last);
     let dy_hi = dy0 + min(row + 8u + 4u * (lane >> 2u), last);
     let width = dims.i >> 2u;
-    let c = min(col >> 2u, width - 1u);
+    let c = min(col >> 2u, width - select(1u, 2u, wide));
     let s = scaling(r);
     var sum_lo = vec4<f32>();
     var sum_hi = vec4<f32>();
@@ -43,16 +63,22 @@ fn weight_gradient(
         let lo2 = dy_rows(dy_lo, b2, ragged) * there2;
         let hi2 = dy_rows(dy_hi, b2, ragged) * there2;
         // Written out: a lane that is known beforehand is a move, one that is not goes through memory.
-        let x = mat4x4<f32>(
-            source4(s, subgroupBroadcast(row_x, 0u) + c), source4(s, subgroupBroadcast(row_x, 1u) + c),
-            source4(s, subgroupBroadcast(row_x, 2u) + c), source4(s, subgroupBroadcast(row_x, 3u) + c)
-        );
-        let x2 = mat4x4<f32>(
-            source4(s, subgroupBroadcast(row_x, 4u) + c), source4(s, subgroupBroadcast(row_x, 5u) + c),
-            source4(s, subgroupBroadcast(row_x, 6u) + c), source4(s, subgroupBroadcast(row_x, 7u) + c)
-        );
-        rows_add4_transposed(t, lo, hi, x);
-        rows_add4_transposed(t, lo2, hi2, x2);
+        let x0 = columns(s, subgroupBroadcast(row_x, 0u) + c, wide);
+        let x1 = columns(s, subgroupBroadcast(row_x, 1u) + c, wide);
+        let x2 = columns(s, subgroupBroadcast(row_x, 2u) + c, wide);
+        let x3 = columns(s, subgroupBroadcast(row_x, 3u) + c, wide);
+        let x4 = columns(s, subgroupBroadcast(row_x, 4u) + c, wide);
+        let x5 = columns(s, subgroupBroadcast(row_x, 5u) + c, wide);
+        let x6 = columns(s, subgroupBroadcast(row_x, 6u) + c, wide);
+        let x7 = columns(s, subgroupBroadcast(row_x, 7u) + c, wide);
+        rows_add4_transposed(t, lo, hi, mat4x4<f32>(x0[0], x1[0], x2[0], x3[0]));
+        if wide {
+            rows_add4_transposed(u, lo, hi, mat4x4<f32>(x0[1], x1[1], x2[1], x3[1]));
+        }
+        rows_add4_transposed(t, lo2, hi2, mat4x4<f32>(x4[0], x5[0], x6[0], x7[0]));
+        if wide {
+            rows_add4_transposed(u, lo2, hi2, mat4x4<f32>(x4[1], x5[1], x6[1], x7[1]));
+        }
         sum_lo += lo + lo2;
         sum_hi += hi + hi2;
     }

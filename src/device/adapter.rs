@@ -149,9 +149,11 @@ pub(super) async fn choose(wanted: Option<&str>, power: Power) -> Result<(wgpu::
     Ok(chosen)
 }
 
-/// What mirrored operands need: subgroups, and integer textures that kernels may read as storage.
-pub(super) const MIRRORING: wgpu::Features =
-    wgpu::Features::SUBGROUP.union(wgpu::Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES);
+/// What mirrored operands need: subgroups, and integer textures that kernels may read as storage; and words of 64 bits, two
+/// numbers each, for those kernels' stores.
+pub(super) const MIRRORING: wgpu::Features = wgpu::Features::SUBGROUP
+    .union(wgpu::Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES)
+    .union(wgpu::Features::SHADER_INT64);
 
 /// A device with WebGPU's default limits, but buffers and textures as large as the adapter allows.
 pub(super) async fn open(adapter: &wgpu::Adapter) -> Result<(wgpu::Device, wgpu::Queue)> {

@@ -113,9 +113,9 @@ impl Linear {
         let tiles = tile.count(inputs, self.out);
         let (slices, slice_b) = cx.slices("linear", choice.groups, tiles, cx.batch, 1)?;
         if let Some(update) = io.update.filter(|_| slices == 1)
-            && let Some(kernel) = product::with_update(kernel, update.optimizer)
+            && let Some(both) = product::with_update(kernel, update.optimizer, inputs)
         {
-            return linear_update::emit(cx, layer, self, (kernel, tile), io.dy, update);
+            return linear_update::emit(cx, layer, self, both, io.dy, update);
         }
         let weight = layer.params[0];
         let bias = *layer.params.last().unwrap_or(&weight);

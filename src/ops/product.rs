@@ -45,15 +45,16 @@ pub(super) fn kernel(pass: Pass, tiling: Tiling, fours: Fours) -> (Kernel, Tile)
     (family[pass as usize], tile)
 }
 
-/// The kernel that makes a weight gradient and the optimizer's step at once, where there is one.
-pub(super) fn with_update(kernel: Kernel, optimizer: &Optimizer) -> Option<Kernel> {
-    match (kernel, optimizer) {
-        (LinearDwBroadcast, Optimizer::Sgd(_)) => Some(LinearSgdBroadcast),
-        (LinearDwBroadcast, Optimizer::Adam(_)) => Some(LinearAdamBroadcast),
-        (LinearDwRagged, Optimizer::Sgd(_)) => Some(LinearSgdRagged),
-        (LinearDwRagged, Optimizer::Adam(_)) => Some(LinearAdamRagged),
-        _ => None,
-    }
+/// The kernel that makes a weight gradient and the optimizer's step at once, and its tile, where there is one for so many inputs.
+pub(super) fn with_update(kernel: Kernel, optimizer: &Optimizer, inputs: usize) -> Option<(Kernel, Tile)> {
+    let both = match (kernel, optimizer) {
+        (LinearDwBroadcast, Optimizer::Sgd(_)) => LinearSgdBroadcast,
+        (LinearDwBroadcast, Optimizer::Adam(_)) => LinearAdamBroadcast,
+        (LinearDwRagged, Optimizer::Sgd(_)) => LinearSgdRagged,
+        (LinearDwRagged, Optimizer::Adam(_)) => LinearAdamRagged,
+        _ => return None,
+    };
+    inputs.is_multiple_of(8).then_some((both, Tile::WIDE))
 }
 
 #[cfg(test)]

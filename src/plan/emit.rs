@@ -374,6 +374,8 @@ impl Tile {
     pub const WORKGROUP64: Self = Self(64, 64);
     /// `shaders/shared/broadcast.wgsl`
     pub const BROADCAST: Self = Self(32, 16);
+    /// Two of those side by side.
+    pub const WIDE: Self = Self(64, 16);
 
     /// Grid over `columns` x `rows` outputs, `z` layers.
     pub fn groups(self, op: &str, columns: usize, rows: usize, z: usize) -> Result<[u32; 3]> {

@@ -180,7 +180,7 @@ fn batch_norm_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocatio
             sums += dz * vec2<f32>((v_x - stat.x) * stat.y, 1.0);
         }
     }
-    let total = workgroup_sum(lid.x, vec4<f32>(sums, 0.0, 0.0)).xy;
+    let total = workgroup_sum2(lid.x, sums);
     let mean = total / f32(dims.b * dims.s);
     for (var b = k.image; b < k.batch; b += k.images) {
         let plane = k.plane + b * k.size;
@@ -320,7 +320,7 @@ fn batch_norm_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invo
             now = next(now, stride);
         }
     }
-    let total = workgroup_sum(lid.x, vec4<f32>(sums, 0.0, 0.0)).xy;
+    let total = workgroup_sum2(lid.x, sums);
     let mean = total / f32(dims.b * dims.s);
     for (var b = q.image; b < q.batch; b += q.images) {
         let plane = k.plane + b * k.size;

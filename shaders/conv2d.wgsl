@@ -180,15 +180,21 @@ fn conv2d_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_
         return;
     }
     let t = products(r, row, corners(window, dims.oh, dims.ow), corners(window + 1u, dims.oh, dims.ow));
-    let b = window / windows;
-    let at = window % windows;
-    store_window(r, b, at, row, t.lo0, t.lo1, t.lo2, t.lo3);
-    store_window(r, b, at, row + 4u, t.hi0, t.hi1, t.hi2, t.hi3);
-    if window + 1u < dims.b * windows {
-        let b1 = (window + 1u) / windows;
-        let at1 = (window + 1u) % windows;
-        store_window(r, b1, at1, row, t.lo4, t.lo5, t.lo6, t.lo7);
-        store_window(r, b1, at1, row + 4u, t.hi4, t.hi5, t.hi6, t.hi7);
+    // The tile's quarters, two of channels by two windows, by one call: what is inlined is compiled as often as it is called.
+    for (var quarter = 0u; quarter < 4u; quarter++) {
+        let upper = (quarter & 1u) == 0u;
+        let at = window + (quarter >> 1u);
+        if at >= dims.b * windows {
+            break;
+        }
+        let first = quarter < 2u;
+        store_window(
+            r, at / windows, at % windows, row + 4u * (quarter & 1u),
+            select(select(t.hi4, t.lo4, upper), select(t.hi0, t.lo0, upper), first),
+            select(select(t.hi5, t.lo5, upper), select(t.hi1, t.lo1, upper), first),
+            select(select(t.hi6, t.lo6, upper), select(t.hi2, t.lo2, upper), first),
+            select(select(t.hi7, t.lo7, upper), select(t.hi3, t.lo3, upper), first)
+        );
     }
 }
 

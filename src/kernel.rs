@@ -343,6 +343,27 @@ mod tests {
         found
     }
 
+    /// Browsers set workgroup memory to zero first, for which SwiftShader compiles code that grows with it. What sums only needs a
+    /// word an invocation; tiles are the tiled kernels' own, which a page gets on a GPU.
+    #[test]
+    fn sums_take_a_word_of_workgroup_memory_an_invocation() {
+        for (file, _) in FILES.iter().filter(|(file, _)| !file.contains("tiled")) {
+            let module = parse(file, Loads::Buffer);
+            if allowed(file, Loads::Buffer).contains(Capabilities::SUBGROUP) {
+                continue;
+            }
+            let info = validate(&module, Capabilities::empty()).unwrap();
+            for (index, entry) in module.entry_points.iter().enumerate() {
+                let memory = module.global_variables.iter().filter(|(handle, global)| {
+                    global.space == AddressSpace::WorkGroup && !info.get_entry_point(index)[*handle].is_empty()
+                });
+                let bytes: u32 = memory.map(|(_, g)| module.types[g.ty].inner.size(module.to_ctx())).sum();
+                let invocations: u32 = entry.workgroup_size.iter().product();
+                assert!(bytes <= 4 * invocations, "{}: {bytes} bytes for {invocations}", entry.name);
+            }
+        }
+    }
+
     #[test]
     fn the_table_says_what_the_shaders_say() {
         for entry in TABLE {

@@ -40,3 +40,7 @@ fn workgroup_total(i: u32, v: f32) -> f32 {
     workgroupBarrier();
     return total;
 }
+
+fn workgroup_sum2(i: u32, v: vec2<f32>) -> vec2<f32> {
+    return workgroup_sum(i, vec4<f32>(v, 0.0, 0.0)).xy;
+}

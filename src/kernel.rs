@@ -355,7 +355,8 @@ mod tests {
             let info = validate(&module, Capabilities::empty()).unwrap();
             for (index, entry) in module.entry_points.iter().enumerate() {
                 let memory = module.global_variables.iter().filter(|(handle, global)| {
-                    global.space == AddressSpace::WorkGroup && !info.get_entry_point(index)[*handle].is_empty()
+                    global.space == AddressSpace::WorkGroup
+                        && !info.get_entry_point(index)[*handle].is_empty()
                 });
                 let bytes: u32 = memory.map(|(_, g)| module.types[g.ty].inner.size(module.to_ctx())).sum();
                 let invocations: u32 = entry.workgroup_size.iter().product();

@@ -4,17 +4,22 @@
 //! learning rate: a whole range test is encoded, submitted and read back once, and the model is put back bit for bit.
 //!
 //! ```no_run
-//! use rangefinder::{Gpu, Loss, Options, RangeTest, Sequential, Session, Sgd, digits};
+//! use rangefinder::{Control, Gpu, Loss, Options, RangeTest, Sequential, Session, Sgd, digits};
 //!
 //! # pollster::block_on(async {
 //! let gpu = Gpu::new().await?;
+//! let (train, held_out) = digits().split(0.2, 0)?;
 //! let model = Sequential::image(1, 8, 8).conv2d(16, 3).relu().max_pool(2).flatten().linear(10).build()?;
 //! let optimizer = Sgd::momentum(0.9);
 //! let mut session = Session::compile(&gpu, &model, Loss::CrossEntropy, optimizer, Options::batch(64)).await?;
-//! let report = RangeTest::default().run(&mut session, &digits()).await?;
+//! let report = RangeTest::default().run(&mut session, &train).await?;
 //! match &report.suggestion {
 //!     Ok(found) => println!("{:.1e} ({:.1e} to {:.1e}): {}", found.lr, found.low, found.high, found.reason),
 //!     Err(refusal) => println!("no suggestion: {}", refusal.reason),
+//! }
+//! // Nine short trainings around it, side by side: slower, and better.
+//! if let Some(good) = report.verify(&session, &train, &held_out, Control::default()).await?.and_then(|v| v.good) {
+//!     println!("{:.1e} for a constant rate, {:.1e} as a one-cycle peak", good.lr(), good.one_cycle_peak());
 //! }
 //! # Ok::<(), rangefinder::Error>(())
 //! # }).unwrap();

@@ -23,14 +23,26 @@ async fn run(model: fn(&[usize], usize) -> Result<Graph>, name: &str) -> Result<
     let options = Options::batch(64);
     let mut session = Session::compile(&gpu, &model, Loss::CrossEntropy, Sgd::momentum(0.9), options).await?;
 
-    let report = RangeTest::default().run(&mut session, &train).await?;
-    let found = match &report.suggestion {
-        Ok(found) => found,
-        Err(refusal) => return Err(Error::Data { source_name: name.into(), detail: refusal.reason.clone() }),
+    // The range test suggests a rate, and short runs on data that they do not train on look around it.
+    let (seen, held_out) = train.clone().split((512.0 / train.len() as f64).min(0.1), 0)?;
+    let report = RangeTest::default().run(&mut session, &seen).await?;
+    match &report.suggestion {
+        Ok(found) => {
+            println!(
+                "suggested rate {:.2e} ({:.1e} to {:.1e}); {}",
+                found.lr, found.low, found.high, found.reason
+            )
+        }
+        Err(refusal) => println!("no suggestion: {}", refusal.reason),
+    }
+    let verified = report.verify(&session, &seen, &held_out, Control::default()).await?;
+    let Some(good) = verified.and_then(|verified| verified.good) else {
+        return Err(Error::Data { source_name: name.into(), detail: "no short run lowers the loss".into() });
     };
-    println!("suggested rate {:.2e} ({:.1e} to {:.1e}); {}", found.lr, found.low, found.high, found.reason);
+    let peak = good.one_cycle_peak();
+    println!("rates from {:.1e} to {:.1e} train well; a one-cycle's peak is {peak:.2e}", good.low, good.high);
 
-    let training = Training::one_cycle(epochs, found.one_cycle_peak());
+    let training = Training::one_cycle(epochs, peak);
     let outcome = training.run(&mut session, &train, Control::default()).await?;
     let steps = &outcome.histories[0].steps;
     let last = steps.last().map_or(f64::NAN, |m| m.smoothed);

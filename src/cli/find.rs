@@ -10,7 +10,7 @@ use super::terminal::Screen;
 use super::{cancel, file, grid, print, report, tuned, view};
 use crate::Loss;
 use crate::finder::{
-    Curvature, CurvatureTest, Mode, Point, RangeTest, Report, Spacing, Suggestion, Verification, Verify,
+    Curvature, CurvatureTest, Mode, Point, RangeTest, Report, Spacing, Suggestion, Verification,
 };
 use crate::{Control, HeldOut, Session, Stop};
 use crate::{Error, Result};
@@ -156,36 +156,19 @@ async fn measure<'a>(
             Some(held_out) => test.run_held_out(&mut session, &subject.data, held_out, control).await?,
             None => test.run_with(&mut session, &subject.data, control).await?,
         };
-        let verification = match report.short_runs() {
-            Some((lr, verify)) if !output.no_verify => {
-                short_runs(&session, subject, lr, verify, &bar, cancelled).await?
-            }
-            _ => None,
+        cancel::check()?;
+        let verification = if output.no_verify {
+            None
+        } else {
+            bar.name("short runs");
+            let mut show = |now| bar.show(now);
+            let control = Control { progress: Some(&mut show), cancel: Some(cancelled) };
+            report.verify(&session, &subject.data, &subject.held_out, control).await?
         };
         let fit = view::fitted(&report.points);
         found.push(Found { subject, test, report, verification, curvature, fit });
     }
     Ok(found)
-}
-
-/// Short runs around a rate, as many side by side as the device has room for; none where there is room for one only.
-async fn short_runs(
-    session: &Session,
-    subject: &Subject,
-    lr: f64,
-    verify: Verify,
-    bar: &Bar,
-    cancelled: &AtomicBool,
-) -> Result<Option<Verification>> {
-    cancel::check()?;
-    bar.name("short runs");
-    let verify = Verify { rates: verify.rates.min(session.most_replicas()), ..verify };
-    if verify.rates < 2 {
-        return Ok(None);
-    }
-    let mut show = |now| bar.show(now);
-    let control = Control { progress: Some(&mut show), cancel: Some(cancelled) };
-    verify.run(session, &subject.data, &subject.held_out, lr, control).await.map(Some)
 }
 
 /// All that there is to say about a test.

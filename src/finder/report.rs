@@ -1,6 +1,6 @@
 //! What a range test found: every step, where it stopped, and what each rule makes of it.
 
-use super::{Layers, Line, Mode, Verify};
+use super::{Layers, Line, Mode};
 use crate::device::Adapter;
 use crate::session::{Cost, StopReason};
 
@@ -42,14 +42,6 @@ impl Report {
     /// Is the model as it was, bit for bit? Without hashes: was everything copied back?
     pub fn restored(&self) -> bool {
         self.fingerprints.is_none_or(|(before, after)| before == after)
-    }
-
-    /// Short runs around the suggestion, or around a refusal's guess, where there is one: these must learn something.
-    pub fn short_runs(&self) -> Option<(f64, Verify)> {
-        match &self.suggestion {
-            Ok(found) => Some((found.lr, Verify::default())),
-            Err(refusal) => Some((refusal.guess?, Verify { must_learn: true, ..Verify::default() })),
-        }
     }
 }
 
@@ -118,7 +110,7 @@ impl Suggestion {
 pub struct Refusal {
     /// One sentence for a person: what the curve shows, and what to change.
     pub reason: String,
-    /// Where short runs may look all the same ([`Verify`](super::Verify)): what the curve's other readings say, or, where it still
+    /// Where short runs may look all the same ([`Report::verify`]): what the curve's other readings say, or, where it still
     /// falls at its end, all of them. No suggestion.
     pub guess: Option<f64>,
 }

@@ -1,5 +1,6 @@
 //! The suggestion, put to the test: short trainings at rates around it, side by side, judged on data held out.
 
+use super::Report;
 use crate::data::order::batch_order;
 use crate::data::{Dataset, Targets};
 use crate::error::{Error, Result};
@@ -102,6 +103,33 @@ impl GoodRates {
     /// One rate is its own, to the last bit.
     fn at(&self, share: f64) -> f64 {
         self.low * (self.high / self.low).powf(share)
+    }
+}
+
+impl Report {
+    /// Short runs around the suggestion, or around a refusal's guess, where there is one: these must learn something. As many side
+    /// by side as the device has room for; `None` where it has room for one only, or there is nothing to go around. The answer is
+    /// better than the curve's alone, which is kept: see `docs/suggestion.md`.
+    ///
+    /// # Errors
+    /// As [`Verify::run`].
+    pub async fn verify(
+        &self,
+        session: &Session,
+        data: &Dataset,
+        held_out: &Dataset,
+        control: Control<'_>,
+    ) -> Result<Option<Verification>> {
+        let usual =
+            Verify { rates: Verify::default().rates.min(session.most_replicas()), ..Verify::default() };
+        let around = match &self.suggestion {
+            Ok(found) => Some((found.lr, usual)),
+            Err(refusal) => refusal.guess.map(|guess| (guess, Verify { must_learn: true, ..usual })),
+        };
+        match around.filter(|(_, verify)| verify.rates > 1) {
+            Some((lr, verify)) => verify.run(session, data, held_out, lr, control).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 

@@ -7,7 +7,6 @@ use super::object::{Fields, array, number, object};
 use super::settings::{Part, optimizer, part, range_test};
 use super::{layers, report};
 use crate::data::order::batch_order;
-use crate::finder::Verify;
 use crate::{Control, Error, Inputs, Loss, Options, Profile, Progress, Run};
 use crate::{Session, Snapshot, Stop, Targets, Tensor, Tuning};
 use js_sys::{Float32Array, Function, Object};
@@ -83,15 +82,12 @@ impl Model {
         let found = test.run_with(&mut self.session, &data.data, control).await;
         let found = listener.result(found)?;
         let mut verified = None;
-        // Short runs side by side: where there is room for one alone, there is nothing to compare.
-        let room = self.session.most_replicas();
-        if let (Some((lr, usual)), true) = (found.short_runs(), verify && room > 1) {
-            let verify = Verify { rates: usual.rates.min(room), ..usual };
+        if verify {
             // Their steps are no points of the curve.
             let mut tell = |now: Progress| listener.tell("verify", &Progress { new: Vec::new(), ..now });
             let control = Control { progress: listens.then_some(&mut tell), cancel: Some(cancel) };
-            let result = verify.run(&self.session, &data.data, &held_out.data, lr, control).await;
-            verified = Some(listener.result(result)?);
+            let result = found.verify(&self.session, &data.data, &held_out.data, control).await;
+            verified = listener.result(result)?;
         }
         Ok(report::report(&test, &found, verified.as_ref(), self.session.optimizer(), seconds_since(start)))
     }

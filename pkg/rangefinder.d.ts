@@ -334,6 +334,11 @@ export class Model {
   readonly plan: string;
   /** Updates so far. */
   readonly steps: number;
+  /**
+   * Compiles the kernels of `find`, `train` and `evaluate`, which the first of them would else do: one after the other, so that the
+   * page can be drawn in between. Models on the same GPU share them.
+   */
+  warmUp(data?: Dataset): Promise<void>;
   /** A range test. The model is as before when it ends, however it ends. A callback that throws ends it, with what it threw. */
   find(options?: FindOptions, onProgress?: (progress: FindProgress) => void): Promise<Report>;
   train(options: TrainOptions, onProgress?: (progress: TrainProgress) => void): Promise<TrainResult>;

@@ -288,6 +288,10 @@ export class Model {
     }
   }
 
+  warmUp(data = this.#train) {
+    return this.#alone("warmUp", () => this.#inner.warm_up(data.inner));
+  }
+
   async find({ signal, data = this.#train, heldOut = this.#heldOut, ...options } = {}, onProgress) {
     const found = await this.#abortable("find", signal, onProgress, (listener, cancel) =>
       this.#inner.find(data.inner, heldOut.inner, options, listener, cancel));

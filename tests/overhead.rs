@@ -100,6 +100,25 @@ fn layers_cost_no_wait() {
     }
 }
 
+/// Warmed up, a session finds all kernels of steps and evaluations made, also with micro-batches.
+#[test]
+fn a_warm_session_makes_no_kernel() {
+    let gpu = own_gpu();
+    let data = digits();
+    let model = models::mlp(&[1, 8, 8], 10).unwrap();
+    for options in [Options::batch(32), Options { accumulate: 2, ..Options::batch(16) }] {
+        let compile = Session::compile(&gpu, &model, Loss::CrossEntropy, Sgd::momentum(0.9), options);
+        let mut session = block(compile).unwrap();
+        let before = gpu.made().pipelines;
+        block(session.warm_up(&data)).unwrap();
+        let pipelines = gpu.made().pipelines;
+        assert!(pipelines > before, "accumulation has kernels of its own");
+        train(&mut session, &data, &[0.01; 2]);
+        block(session.evaluate(&data)).unwrap();
+        assert_eq!(gpu.made().pipelines, pipelines, "{} micro-batches", options.accumulate);
+    }
+}
+
 /// A second session of the same layers finds its pipelines made.
 #[test]
 fn sessions_share_pipelines() {

@@ -60,24 +60,38 @@ async function prepare(browser, url, name, data) {
   return page;
 }
 
-/** Milliseconds from the start of the navigation to the first point of the curve, in a browser that has never seen the page. */
+/**
+ * Milliseconds from the start of the navigation to the first point of the curve, the button pressed as soon as it can be, in a
+ * browser that has never seen the page, and in the same again; and from the press to the first point, where the reader gave the
+ * page time to compile its kernels.
+ */
 async function cold(url) {
   const browser = await launch();
   try {
     const page = await browser.newPage();
-    const first = () => new Promise((resolve) => {
-      const watch = () => { if (document.querySelector('.dots')?.getAttribute('d')) resolve(performance.now()); else requestAnimationFrame(watch); };
+    const first = (when) => new Promise((resolve) => {
+      let pressed = 0;
+      const watch = () => {
+        const now = performance.now();
+        if (document.querySelector('.dots')?.getAttribute('d')) resolve(when === 'ready' ? now : now - pressed); else requestAnimationFrame(watch);
+      };
       addEventListener('DOMContentLoaded', () => {
         watch();
-        new MutationObserver((_, observer) => { if (document.body.dataset.ready) { observer.disconnect(); document.querySelector('#go').click(); } })
-          .observe(document.body, { attributes: true });
+        new MutationObserver((_, observer) => {
+          if (!document.body.dataset.ready || !document.body.dataset[when]) return;
+          observer.disconnect();
+          pressed = performance.now();
+          document.querySelector('#go').click();
+        }).observe(document.body, { attributes: true });
       });
     });
-    await page.addInitScript(`window.first = (${first})()`);
-    await page.goto(url);
-    const at = await page.evaluate(() => window.first);
-    await page.reload();
-    return [at, await page.evaluate(() => window.first)];
+    await page.addInitScript(`window.first = (${first})(location.search === '?warm' ? 'warm' : 'ready')`);
+    const times = [];
+    for (const address of [url, url, `${url}?warm`]) {
+      await page.goto(address);
+      times.push(await page.evaluate(() => window.first));
+    }
+    return times;
   } finally {
     await browser.close();
   }
@@ -153,7 +167,8 @@ try {
   say();
   say('| the page, CNN on the digits | median | min..max |');
   say('| --- | ---: | ---: |');
-  for (const [i, what] of ['cold: a new browser, from the start of the load to the first point of the curve', 'the same, loaded again'].entries()) {
+  for (const [i, what] of ['cold: a new browser, from the start of the load to the first point of the curve', 'the same, loaded again',
+    'its kernels made while the page was read: from the press to the first point'].entries()) {
     const times = starts.map((s) => s[i]);
     say(`| ${what} | ${middle(times).toFixed(0)} ms | ${spread(times.map(Math.round))} |`);
   }

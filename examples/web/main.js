@@ -6,7 +6,7 @@ import { describe, load, preview, readCsv } from './data.js';
 import { escape, field, loss, percent, count, rate, seconds } from './format.js';
 import { openGpu } from './gpu.js';
 import { LossChart } from './progress.js';
-import { answer, bestRate, modeName, table } from './runs.js';
+import { answer, modeName, table, trainingRate } from './runs.js';
 import { safetensors, save } from './save.js';
 import { Settings, layers } from './settings.js';
 import { MODES, QUESTIONS } from './text.js';
@@ -17,7 +17,11 @@ const KEPT_COLOURS = 5;
 const $ = (id) => document.getElementById(id);
 const [form, training, go, trainGo] = ['settings', 'training', 'go', 'train-go'].map($);
 
-const state = { gpu: null, data: null, csv: null, model: null, trained: false, run: null, runs: [], view: null, job: null, last: null };
+const state = {
+  gpu: null, data: null, csv: null, model: null, trained: false, run: null, runs: [], view: null, job: null, last: null,
+  own: false, // the rate to train with is the reader's
+  warming: Promise.resolve(),
+};
 
 $('modes').innerHTML = MODES.map(([key, name, says], i) =>
   `<label><input type="radio" name="mode" value="${key}" ${i ? '' : 'checked'}><span><b>${name}</b> ${says}</span></label>`).join('');
@@ -29,8 +33,24 @@ const chart = new LossChart($('loss'));
 const curve = new Curve($('curve'), $('readout'), (lr) => {
   if (state.job || !state.run?.report) return;
   training.elements.lr.value = field(lr);
-  $('trained').textContent = `Training will take the rate ${rate(lr)}.`;
+  own(true);
 });
+
+// The rate to train with: what the run that is shown gives the schedule that is chosen, or the reader's own.
+
+function own(on) {
+  state.own = on;
+  propose();
+}
+
+function propose() {
+  const { lr, schedule } = training.elements;
+  const found = state.run?.report ? trainingRate(state.run.report, schedule.value) : null;
+  if (found && !state.own) lr.value = field(found.lr);
+  const says = state.own ? 'Your own rate.' : found ? `${found.from}. A click on the curve takes another.` : 'A guess, until a curve says more.';
+  const back = found && state.own ? ` <button type="button" class="link">Take ${rate(found.lr)}, ${found.short}</button>` : '';
+  $('rate-from').innerHTML = says + back;
+}
 
 // Notices.
 
@@ -63,6 +83,7 @@ async function open() {
     notice(problem.title, problem.detail, problem.help, navigator.gpu ? { text: 'Look again', press: open } : null);
   }
   buttons();
+  warm();
 }
 
 function lost(reason) {
@@ -101,7 +122,7 @@ function reload() {
       bad(sentence(error));
     }
   }
-  old?.free();
+  state.warming.then(() => old?.free());
   if (state.data) {
     const images = state.data.all.shape.length === 3;
     form.elements.model.forEach((radio) => { if (radio.value === 'cnn') radio.disabled = !images; });
@@ -194,14 +215,39 @@ async function run(kind, work, failed) {
 }
 
 /** A model with its starting weights. */
+function create(values) {
+  const { train, heldOut } = state.data;
+  return Model.create({
+    gpu: state.gpu, data: train, heldOut, model: layers(values, train.classes), optimizer: values.optimizer, batch: values.batch, seed: values.seed,
+  });
+}
+
+/** As the one that is worked on. */
 async function fresh(values) {
   state.model?.free();
   [state.model, state.trained] = [null, false];
-  const { train, heldOut } = state.data;
-  const model = await Model.create({
-    gpu: state.gpu, data: train, heldOut, model: layers(values, train.classes), optimizer: values.optimizer, batch: values.batch, seed: values.seed,
-  });
-  return (state.model = model);
+  return (state.model = await create(values));
+}
+
+/**
+ * Compiles the kernels that the settings call for while nobody waits for them: models on a GPU share them. What goes wrong is
+ * told by the run that it goes wrong in.
+ */
+function warm() {
+  const ahead = async () => {
+    const values = state.gpu && state.data && !state.job ? settings.read(false) : null;
+    if (!values) return;
+    let model = null;
+    try {
+      model = await create(values);
+      await model.warmUp();
+      document.body.dataset.warm = 'yes';
+    } catch { /* see above */ } finally {
+      model?.free();
+    }
+  };
+  delete document.body.dataset.warm;
+  state.warming = state.warming.then(ahead);
 }
 
 /** How many numbers differ in their bits. */
@@ -273,8 +319,7 @@ function show(one) {
   $('answer').innerHTML = answer(one, state.runs);
   $('cost').textContent = `${count(one.points.length)} rates in ${seconds(one.report.seconds)}, ${count(one.parameters)} parameters`;
   table($('runs'), state.runs, one, { keep: keepById, show: showById });
-  const best = bestRate(one.report);
-  if (best) training.elements.lr.value = field(best);
+  propose();
 }
 
 /** Runs whose curves stay in the picture. */
@@ -315,14 +360,15 @@ function train(values, plan) {
     const steps = plan.epochs * Math.floor(data.length / values.batch);
     if (steps < 1) throw new RangeError(`A batch of ${values.batch} is larger than the ${data.length} samples to train on.`);
     chart.clear(steps);
-    $('trained').textContent = `Training ${count(steps)} steps at a rate of ${rate(plan.lr)}.`;
+    const at = `at a rate ${plan.schedule === 'constant' ? 'of' : 'up to'} ${rate(plan.lr)}`;
+    $('trained').textContent = `Training ${count(steps)} steps ${at}.`;
     $('train-status').textContent = 'compiling kernels';
     const started = performance.now();
     let piece = Math.min(8, steps);
     let end = null;
     let from = 0;
     while (from < steps) {
-      const at = performance.now();
+      const began = performance.now();
       const until = Math.min(steps, from + piece);
       end = await model.train({ ...plan, data, heldOut, from, until, signal }, (p) => {
         if (signal.aborted) return;
@@ -336,12 +382,12 @@ function train(values, plan) {
       signal.throwIfAborted();
       state.view.paint(probabilities, fine);
       if (!Number.isFinite(end.loss)) throw new RangeError(`The loss is no number any more after step ${until}: this rate is too large.`);
-      piece = Math.max(1, Math.min(piece * 3, Math.round((piece * 250) / (performance.now() - at))));
+      piece = Math.max(1, Math.min(piece * 3, Math.round((piece * 250) / (performance.now() - began))));
       from = until;
     }
     state.trained = true;
     const took = seconds((performance.now() - started) / 1000);
-    $('trained').innerHTML = `<b>${percent(end.heldOutAccuracy)} right on held-out data</b>, after ${count(steps)} steps at a rate of ${rate(plan.lr)} in ${took}; training loss ${loss(end.loss)}.`;
+    $('trained').innerHTML = `<b>${percent(end.heldOutAccuracy)} right on held-out data</b>, after ${count(steps)} steps ${at} in ${took}; training loss ${loss(end.loss)}.`;
   }, (error, cancelled) => {
     $('trained').textContent = cancelled ? 'Cancelled.' : sentence(error);
   });
@@ -369,6 +415,9 @@ training.addEventListener('submit', (event) => {
   const [values, how] = [settings.read(), plan()];
   if (values && how) train(values, how);
 });
+training.elements.lr.addEventListener('input', (event) => own(event.target.value !== ''));
+training.elements.schedule.addEventListener('change', propose);
+$('rate-from').addEventListener('click', (event) => { if (event.target.matches('button')) { own(false); training.elements.lr.focus(); } });
 document.addEventListener('keydown', (event) => { if (event.key === 'Escape') state.job?.cancel(); });
 
 form.addEventListener('change', (event) => {
@@ -379,6 +428,7 @@ form.addEventListener('change', (event) => {
   if (['data', 'seed', 'target'].includes(name)) reload();
   else depend();
   settings.toAddress();
+  warm();
 });
 
 $('answers').addEventListener('click', (event) => {
@@ -434,6 +484,7 @@ dark.addEventListener('change', () => {
 settings.fromAddress();
 curve.show(null, []);
 chart.refresh();
+propose();
 try {
   await init();
   reload();

@@ -8,8 +8,19 @@ const modeOf = (key) => MODES.find(([name]) => name === key);
 /** "Same batch". */
 export const modeName = (key) => modeOf(key)[1];
 
-/** The rate to train with: what the short runs chose, else the suggestion. */
-export const bestRate = (report) => report.verification?.lr ?? report.suggestion?.lr ?? null;
+/** The rate that a run gives a training under `schedule`, and whence; null where it found none. */
+export function trainingRate({ learningRate, oneCyclePeak, suggestion, verification }, schedule) {
+  const peak = schedule === 'one-cycle';
+  const lr = peak ? oneCyclePeak : learningRate;
+  if (lr === null) return null;
+  const what = peak ? 'the peak of a one-cycle' : 'the rate for a constant schedule';
+  if (verification?.lr) return { lr, from: `What the short runs chose: ${what}`, short: 'what the short runs chose' };
+  if (!peak) return { lr, from: 'What the curve suggests', short: 'what the curve suggests' };
+  return { lr, from: `The peak of a one-cycle: three times the curve’s ${rate(suggestion.lr)}, since it spends little time there`, short: 'the peak for a one-cycle' };
+}
+
+/** The report's words as a sentence of the page, which writes no rate as 1.17e-1. */
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`.replace(/\d(\.\d+)?e-?\d+/g, (number) => rate(Number(number)));
 
 function verified(report) {
   const tried = report.verification;
@@ -49,12 +60,17 @@ export function answer(run, runs) {
     const { reason, advice } = report.refusal ?? { reason: 'the curve allows no suggestion' };
     const alone = report.verification?.lr;
     const number = alone ? `<p class="number">${rate(alone)}</p><div><p class="span">by short runs alone</p>` : '<p class="number none">none</p><div>';
-    return `${number}<p class="said"><b>No suggestion by the curve:</b> ${escape(reason)}${advice ? ` ${escape(advice)}` : ''}</p>
+    // The advice names the fields of an options object; the form names its own.
+    const todo = advice ? ` ${escape(sentence(advice.replace(/ \([a-zA-Z, ]+\)/g, '')))}` : '';
+    return `${number}<p class="said"><b>No suggestion by the curve.</b> ${escape(sentence(reason))}${todo}</p>
       ${verified(report)}</div>${facts}`;
   }
+  // As in the command: the rate that was tried wins over the one that was read.
   const { lr, low, high, reason } = report.suggestion;
-  return `<p class="number">${rate(lr)}</p><div><p class="span">from ${rate(low, 2)} to ${rate(high, 2)}</p>
-    <p class="said">${escape(reason[0].toUpperCase() + reason.slice(1))}.</p>${verified(report)}</div>${facts}`;
+  const interval = `from ${rate(low, 2)} to ${rate(high, 2)}`;
+  const alike = Math.abs(report.learningRate / lr - 1) < 1e-9;
+  return `<p class="number">${rate(report.learningRate)}</p><div><p class="span">${alike ? interval : `by short runs; by the curve ${rate(lr)}, ${interval}`}</p>
+    <p class="said">${escape(sentence(reason))}</p>${verified(report)}</div>${facts}`;
 }
 
 /** The table: one row a run, with a name that shows it and a box that keeps its curve in the picture. */

@@ -51,8 +51,8 @@ export class Settings {
     return Object.fromEntries(new FormData(this.form));
   }
 
-  /** The fields as numbers and choices; null after telling the reader, at the field, what is wrong. */
-  read() {
+  /** The fields as numbers and choices; null where something is wrong, after telling the reader what, at the field. */
+  read(tell = true) {
     const { form } = this;
     const values = this.raw;
     const [from, to, hidden] = [form.elements.from, form.elements.to, form.elements.hidden];
@@ -61,6 +61,7 @@ export class Settings {
     let sizes = null;
     try { sizes = hiddenSizes(values.hidden); } catch (error) { hidden.setCustomValidity(error.message); }
     if (!form.checkValidity()) {
+      if (!tell) return null;
       form.querySelector(':invalid').closest('details')?.setAttribute('open', '');
       form.reportValidity();
       return null;

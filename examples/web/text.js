@@ -33,7 +33,7 @@ export const QUESTIONS = [
     'A suggestion holds for the momentum it was measured with. Keep this curve, change the momentum, and see where the fall goes.',
     ['Sweep without momentum', { mode: 'sweep', optimizer: 'sgd' }]],
   ['What of annealing?',
-    'The suggestion is for a constant rate. A one-cycle schedule, as below, spends little time at its peak and bears more: try three times the suggestion.',
+    'The suggestion is for a constant rate. A one-cycle schedule spends little time at its peak and bears more: the short runs say how much, and without them training takes three times the suggestion for it.',
     null],
   ['And optimizers that need no rate?',
     'D-Adaptation, Prodigy, schedule-free and the like: not included here, and not compared. Adam and AdamW still need one; their fall lies lower.',

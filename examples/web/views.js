@@ -33,7 +33,9 @@ class Plane {
     [this.u, this.v] = [range(0), range(1)];
     this.canvas = host.appendChild(document.createElement('canvas'));
     this.canvas.setAttribute('role', 'img');
+    this.canvas.setAttribute('aria-label', `${this.labels.length} held-out points of ${this.classes} classes`);
     this.last = null;
+    this.scatter(this.cleared());
   }
 
   /** The centres of a grid of n x n cells, row by row from the top. */
@@ -53,12 +55,8 @@ class Plane {
     this.last = [probabilities, fine];
     const { canvas, classes } = this;
     const n = fine ? 96 : 40;
-    const size = Math.max(200, canvas.clientWidth);
-    const scale = devicePixelRatio || 1;
-    canvas.width = canvas.height = size * scale;
-    const context = canvas.getContext('2d');
-    const names = colours();
-    const [palette, ground] = [names.map(rgb), paper()];
+    const context = this.cleared();
+    const [palette, ground] = [colours().map(rgb), paper()];
     const cells = new ImageData(n, n);
     for (let i = 0; i < n * n; i++) {
       const row = rowOf(probabilities, classes, i);
@@ -69,6 +67,21 @@ class Plane {
     small.getContext('2d').putImageData(cells, 0, 0);
     context.imageSmoothingQuality = 'high';
     context.drawImage(small, 0, 0, canvas.width, canvas.height);
+    this.scatter(context);
+    canvas.setAttribute('aria-label', `The plane, coloured by the model’s ${classes} classes, and ${this.labels.length} held-out points`);
+  }
+
+  /** The canvas in the size that it is shown in, empty. */
+  cleared() {
+    const { canvas } = this;
+    canvas.width = canvas.height = Math.max(200, canvas.clientWidth) * (devicePixelRatio || 1);
+    return canvas.getContext('2d');
+  }
+
+  /** The held-out points. */
+  scatter(context) {
+    const [names, ground, scale] = [colours(), paper(), devicePixelRatio || 1];
+    const size = this.canvas.width / scale;
     context.scale(scale, scale);
     for (let i = 0; i < this.labels.length; i++) {
       const x = ((this.points[2 * i] - this.u[0]) / (this.u[1] - this.u[0])) * size;
@@ -81,7 +94,6 @@ class Plane {
       context.strokeStyle = `rgb(${ground})`;
       context.stroke();
     }
-    canvas.setAttribute('aria-label', `The plane, coloured by the model’s ${classes} classes, and ${this.labels.length} held-out points`);
   }
 }
 

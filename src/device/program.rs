@@ -336,30 +336,43 @@ impl Program {
         self.bound.get(&(list, data)).cloned().unwrap_or_default()
     }
 
+    /// The dispatches of a list, with their place in the plan.
+    fn dispatches(&self, list: List) -> impl Iterator<Item = (usize, &Dispatch)> {
+        let Plan { step, forward, backward, tick, eval, .. } = &*self.plan;
+        let carry = step.len() + 1 + eval.len();
+        let belongs = move |i: usize| match list {
+            List::Step => i < step.len(),
+            List::Micro => i < *backward || i >= carry,
+            List::Forward => i < *forward || i == *tick,
+            List::MicroForward => i < *forward || i > carry, // of what is carried only the loss
+            List::Flush => i == step.len(),
+            List::Eval | List::Inside => i > step.len() && i < carry,
+        };
+        all(&self.plan).enumerate().filter(move |(i, _)| belongs(*i))
+    }
+
+    /// Makes the kernels that a list over a dataset still needs. One after the other: a browser compiles a kernel when it is made,
+    /// and can draw its page only in between.
+    pub async fn compile(&self, list: List, data: u64) -> Result<()> {
+        let inner = &self.gpu.inner;
+        let uploaded = &self.datasets[&data];
+        let key = |(_, d): (usize, &Dispatch)| (pipeline_key(d, uploaded), d.dims.clone());
+        let first = inner.first(self.dispatches(list).map(key));
+        for (key, _) in &first {
+            inner.scoped(|| Ok(inner.pipeline(*key))).await?;
+        }
+        inner.compile_ahead(first);
+        Ok(())
+    }
+
     async fn bind(&mut self, list: List, data: u64) -> Result<()> {
         if self.bound.contains_key(&(list, data)) {
             return Ok(());
         }
-        let inner = self.gpu.inner.clone();
-        let launches = inner.scoped(|| {
-            let Plan { step, forward, backward, tick, eval, .. } = &*self.plan;
-            let carry = step.len() + 1 + eval.len();
-            let belongs = |i: usize| match list {
-                List::Step => i < step.len(),
-                List::Micro => i < *backward || i >= carry,
-                List::Forward => i < *forward || i == *tick,
-                List::MicroForward => i < *forward || i > carry, // of what is carried only the loss
-                List::Flush => i == step.len(),
-                List::Eval | List::Inside => i > step.len() && i < carry,
-            };
-            let uploaded = &self.datasets[&data];
-            let dispatches = || all(&self.plan).enumerate().filter(|(i, _)| belongs(*i));
-            let keys = dispatches().map(|(_, d)| (pipeline_key(d, uploaded), d.dims.clone()));
-            let first = inner.first(keys);
-            Ok((first, dispatches().map(|(i, d)| self.launch(list, d, i, uploaded)).collect()))
-        });
-        let (first, launches) = launches.await?;
-        inner.compile_ahead(first);
+        self.compile(list, data).await?;
+        let uploaded = &self.datasets[&data];
+        let launch = |(i, d): (usize, &Dispatch)| self.launch(list, d, i, uploaded);
+        let launches = self.gpu.inner.scoped(|| Ok(self.dispatches(list).map(launch).collect())).await?;
         self.bound.insert((list, data), Arc::new(launches));
         Ok(())
     }

@@ -208,6 +208,23 @@ impl Session {
         self.program.upload(data).await
     }
 
+    /// Copies a dataset to the device and makes the kernels of a step and of an evaluation over it, which the first run would else
+    /// do. In a browser, and with most GPUs' drivers, that is where they are compiled; Mesa's CPU driver compiles at the first
+    /// launch.
+    ///
+    /// # Errors
+    /// As [`upload`](Self::upload), or the driver refuses a kernel.
+    pub async fn warm_up(&mut self, data: &Dataset) -> Result<()> {
+        self.upload(data).await?;
+        let accumulates = self.options.accumulate > 1;
+        for list in [List::Step, List::Micro, List::Flush, List::Eval] {
+            if list != List::Micro || accumulates {
+                self.program.compile(list, data.id()).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Frees the device's copy of a dataset, which a later run would make anew.
     pub fn forget(&mut self, data: &Dataset) {
         self.program.forget(data.id());

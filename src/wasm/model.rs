@@ -60,6 +60,11 @@ impl Model {
         self.session.steps_done()
     }
 
+    /// Compiles the kernels of a range test and of a training ahead.
+    pub async fn warm_up(&mut self, data: &Dataset) -> Result<(), Error> {
+        self.session.warm_up(&data.data).await
+    }
+
     /// A range test over `data`; short runs around its suggestion, unless told otherwise, are judged by `held_out`.
     pub async fn find(
         &mut self,

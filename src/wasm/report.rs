@@ -47,7 +47,7 @@ pub(super) fn suggestion(found: &Result<Suggestion, Refusal>) -> JsValue {
 /// What the curve shows, and what to change. The sentence names the command's options: here they are fields.
 pub(super) fn refusal(found: &Result<Suggestion, Refusal>) -> JsValue {
     let Err(refusal) = found else { return JsValue::NULL };
-    let text = refusal.reason.replace("(--", "(");
+    let text = refusal.reason.replace("(--", "(").replace(", --", ", ");
     let (reason, advice) = text.split_once("; ").unwrap_or((&text, ""));
     object([("reason", reason.into()), ("advice", advice.into()), ("guess", number(refusal.guess))])
 }

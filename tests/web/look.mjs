@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
-import { find, idle, open, shots } from './browser.mjs';
+import { find, idle, open, set, shots } from './browser.mjs';
 
 const overflow = (page) => page.evaluate(() => {
   const beyond = [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility?.() && !e.closest('.scroll, .skip, svg') && e.getBoundingClientRect().right > innerWidth + 1);
@@ -27,6 +27,23 @@ export default function look(at) {
       const svg = await page.locator('#curve svg').boundingBox();
       assert.ok(svg.width <= width && svg.width > 0.3 * Math.min(width, 1200), `the curve has ${svg.width} of ${width}`);
     }
+    await page.done();
+  });
+
+  test('a run is told in sentences, and its number is the one to take', async () => {
+    const page = await open(at, { hash: '#data=moons&steps=60' });
+    const notation = /\d(\.\d+)?e-?\d|\(steps\)|[a-z] Take|\.\s+[a-z]/;
+    const found = await find(page);
+    assert.ok(found.learning_rate > 1e-3, `${found.learning_rate}`);
+    assert.equal(await page.textContent('#answer .number'), String(Number(found.learning_rate.toPrecision(3))));
+    const said = (await page.locator('#answer .said').allTextContents()).join(' ');
+    assert.match(said, /middle of the fall is 0\.\d+.*Short runs chose/s);
+    assert.doesNotMatch(said, notation);
+    await set(page, 'to', '1e-4'); // too short a range for any fall
+    assert.ok((await find(page)).refusal);
+    const refused = await page.locator('#answer .said').first().textContent();
+    assert.match(refused, /^No suggestion by the curve\. The loss .*\. Take more steps or a larger batch, or raise the end of the range\.$/);
+    assert.doesNotMatch(refused, notation);
     await page.done();
   });
 

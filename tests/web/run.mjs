@@ -11,8 +11,9 @@ import csv from './csv.mjs';
 import gpu from './gpu.mjs';
 import look from './look.mjs';
 import train from './train.mjs';
+import warm from './warm.mjs';
 
 const at = {};
 before(async () => { Object.assign(at, await site()); });
 after(() => at.close?.());
-for (const tests of [agree, csv, cancel, gpu, train, access, look]) tests(at);
+for (const tests of [agree, csv, cancel, gpu, train, warm, access, look]) tests(at);

@@ -40,12 +40,33 @@ export default function training(at) {
     await page.done();
   });
 
+  test('the rate follows the schedule, unless the reader has one', async () => {
+    const page = await open(at, { hash: '#data=moons&steps=60&verify=off' });
+    const rate = () => page.inputValue('[name=lr]').then(Number);
+    const near = async (expected, why) => { const lr = await rate(); assert.ok(Math.abs(lr / expected - 1) < 0.01, `${lr} for ${expected}: ${why}`); };
+    const { suggestion } = await find(page);
+    assert.ok(Math.abs(suggestion.one_cycle_peak / suggestion.lr - 3) < 1e-9);
+    await near(suggestion.one_cycle_peak, 'the schedule is one-cycle');
+    await page.selectOption('[name=schedule]', 'constant');
+    await near(suggestion.lr, 'the schedule is constant');
+    await page.selectOption('[name=schedule]', 'one-cycle');
+    await near(suggestion.one_cycle_peak, 'the schedule is one-cycle again');
+    await page.fill('[name=lr]', '0.02');
+    await page.selectOption('[name=schedule]', 'constant');
+    assert.equal(await rate(), 0.02, 'a rate that was typed stays');
+    await find(page);
+    assert.equal(await rate(), 0.02, 'also behind another run');
+    await page.click('#rate-from button');
+    await near(suggestion.lr, 'the suggestion is taken back');
+    await page.done();
+  });
+
   test('a decision boundary is drawn on points, while it moves', async () => {
     const page = await open(at, { hash: '#data=spirals&verify=off' });
     await find(page);
     await page.fill('[name=epochs]', '40');
     await page.click('#train-go');
-    await page.waitForFunction(() => document.querySelector('.view canvas').getAttribute('aria-label'));
+    await page.waitForFunction(() => /coloured/.test(document.querySelector('.view canvas').getAttribute('aria-label')));
     assert.equal(await page.evaluate(() => document.body.dataset.job), 'train', 'the first picture comes before the end');
     await idle(page);
     assert.ok(Number(/([\d.]+) % right/.exec(await page.textContent('#trained'))[1]) > 85);

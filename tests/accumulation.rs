@@ -184,13 +184,13 @@ fn a_loss_that_is_not_finite_in_any_micro_batch_ends_the_run() {
 /// Every mode measures the curve of the effective batch, and puts the model back.
 #[test]
 fn modes_measure_the_effective_batch() {
-    for mode in [Mode::Sweep, Mode::SameBatch, Mode::Restart, Mode::Frozen, Mode::Replicas] {
+    for mode in Mode::ALL {
         let seeds = if mode == Mode::SameBatch { 2 } else { 1 };
         let test = RangeTest {
             from: 1e-3,
             to: 0.1,
             steps: 12,
-            probe: Some(3),
+            probe: mode.probes().then_some(3),
             stop: Stop::NotFinite,
             mode,
             seeds,

@@ -572,6 +572,7 @@ fn verifying_runs_are_separate_trainings() {
     let rates: Vec<f64> = found.runs.iter().map(|r| r.lr).collect();
     let wanted = [-1.0, -0.5, 0.0, 0.5, 1.0].map(|decades| 0.01 * 10f64.powf(decades));
     assert_close(&rates, &wanted, 1e-6, "rates");
+    assert_eq!(found.tolerance, verify.tolerance);
     assert_eq!(
         (found.steps, found.initial),
         (12, block(in_training(options()).evaluate(&held_out)).unwrap()[0].loss)
@@ -649,6 +650,14 @@ fn nothing_can_be_verified_around_no_rate() {
         let error = block(verify.run(&session, &data, &held_out, lr, Control::default())).unwrap_err();
         assert!(
             error.to_string().starts_with("verify: ") && error.to_string().contains("at least 2 rates"),
+            "{error}"
+        );
+    }
+    for tolerance in [-0.1, 1.0, f64::NAN] {
+        let verify = Verify { tolerance, ..good };
+        let error = block(verify.run(&session, &data, &held_out, 0.1, Control::default())).unwrap_err();
+        assert!(
+            error.to_string().starts_with(&format!("verify: a tolerance of {tolerance}; it is")),
             "{error}"
         );
     }

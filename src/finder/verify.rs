@@ -153,6 +153,10 @@ impl Verify {
             );
             return Err(Error::argument("verify", detail));
         }
+        if !(0.0..1.0).contains(&self.tolerance) {
+            let detail = format!("a tolerance of {}; it is a share, from 0 to below 1", self.tolerance);
+            return Err(Error::argument("verify", detail));
+        }
         let rates: Vec<f64> = (0..self.rates)
             .map(|i| lr * 10f64.powf(self.decades * (2.0 * i as f64 / (self.rates - 1) as f64 - 1.0)))
             .collect();

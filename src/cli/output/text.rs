@@ -199,9 +199,9 @@ pub(in crate::cli) fn verdict(tried: &Verification, suggestion: Option<&Suggesti
             let beyond =
                 if tried.runs.last().is_some_and(|run| run.good) { ", the largest tried," } else { "" };
             let (low, high, lr, peak) = (good.low, good.high, good.lr(), good.one_cycle_peak());
-            let most = 100.0 * (1.0 - tried.tolerance);
+            let most = (1e4 * (1.0 - tried.tolerance)).round() / 100.0;
             format!(
-                "rates from {low:.2e} to {high:.2e}{beyond} made {most:.0} % of the best fall or more; a quarter of the way up is \
+                "rates from {low:.2e} to {high:.2e}{beyond} made {most} % of the best fall or more; a quarter of the way up is \
                  {lr:.2e}, for a constant rate, three quarters {peak:.2e}, for the peak of a one-cycle schedule"
             )
         }
@@ -384,4 +384,23 @@ pub(super) fn entry(name: &str, text: &str, screen: &Screen) -> String {
     let lines = wrapped(text, screen.width.saturating_sub(NAMES + 2));
     let names = std::iter::once(name).chain(std::iter::repeat(""));
     names.zip(lines).map(|(name, line)| row(name, &line)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finder::GoodRates;
+
+    #[test]
+    fn a_verdict_names_the_share_that_a_good_rate_made() {
+        let said = |tolerance| {
+            let good = Some(GoodRates { low: 0.1, high: 0.2 });
+            let (initial, constant, steps) = (2.0, 2.0, 240);
+            verdict(&Verification { initial, constant, runs: Vec::new(), good, steps, tolerance }, None)
+        };
+        for (tolerance, share) in [(0.02, "98 %"), (0.005, "99.5 %"), (0.07, "93 %"), (0.0, "100 %")] {
+            let text = said(tolerance);
+            assert!(text.contains(&format!("to 2.00e-1 made {share} of the best fall or more;")), "{text}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 mod answers;
 
 use super::output::named;
-use super::plot::{Axis, Figure, Tick, between, drawable, short};
+use super::plot::{Axis, Figure, Tick, between, short};
 use super::view;
 
 /// What a cell belongs to, by which it is coloured.
@@ -40,7 +40,7 @@ pub(crate) fn draw(figure: &Figure, width: usize, height: usize, colour: bool) -
     let strip = height >= 14 && (figure.smith.is_some() || named(figure.rules).iter().any(|r| r.1.is_some()));
     let rows = height - 2 * usize::from(axis) - legend.len() - usize::from(strip);
     let margin = if axis && width >= 40 { Margin::new(&losses, rows) } else { Margin::none(rows) };
-    let accuracy = margin.width > 0 && figure.points.iter().any(|p| p.accuracy.is_some_and(drawable));
+    let accuracy = margin.width > 0 && figure.has_accuracy();
     let right = if accuracy { answers::RIGHT } else { 0 };
     let columns = width.saturating_sub(margin.width + right);
     let plot = Plot { figure, rates, losses, columns, rows, accuracy };
@@ -331,7 +331,7 @@ fn legend(figure: &Figure, rates: &Axis, width: usize, most: usize) -> Vec<Vec<C
         entry('○', Ink::HeldOut, &["held-out loss", "held out"]);
     }
     entry('⠒', Ink::Curve, &[view::NAME]);
-    if width >= 40 && figure.points.iter().any(|p| p.accuracy.is_some_and(drawable)) {
+    if width >= 40 && figure.has_accuracy() {
         entry('⠂', Ink::Accuracy, &["accuracy"]);
     }
     entry('·', Ink::Raw, &["loss of a batch"]);

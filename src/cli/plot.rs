@@ -62,6 +62,11 @@ impl Figure<'_> {
     pub fn losses(&self) -> Axis {
         Axis::losses(self.points).reaching(held_out::fall(self.held_out).iter().map(|p| p.loss))
     }
+
+    /// Was the accuracy measured too? A regression has none, and other tools' curves may leave it out.
+    pub fn has_accuracy(&self) -> bool {
+        self.points.iter().any(|p| p.accuracy.is_some_and(drawable))
+    }
 }
 
 /// The largest rate that is stable on a quadratic of the loss's curvature.

@@ -283,8 +283,10 @@ fn rules(figure: &Figure) -> Section {
     let table = Table { caption: "The rules of other finders on the same curve".into(), columns, rows };
     let smith = match figure.smith {
         Some(s) => format!(
-            "Smith's pair, the bounds of a cyclical schedule: {:.2e} (base) to {:.2e} (max).",
-            s.base_lr, s.max_lr
+            "Smith's pair, the bounds of a cyclical schedule: {:.2e} (base) to {:.2e} (max){}.",
+            s.base_lr,
+            s.max_lr,
+            text::smiths_source(figure)
         ),
         None => "Smith's pair, the bounds of a cyclical schedule: not to be read from this curve.".into(),
     };

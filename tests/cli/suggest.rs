@@ -76,6 +76,26 @@ fn other_tools_curves_are_read() {
     }
 }
 
+/// As of a regression: no empty axis or column, and Smith's pair says what it is from.
+#[test]
+fn a_curve_without_accuracy_shows_none() {
+    let folder = Folder::new();
+    let (lr, loss) = curve();
+    let from_loss = ", from the loss: there is no accuracy";
+    for (accuracy, has) in [(Value::Null, false), (Value::from(vec![0.5; lr.len()]), true)] {
+        let json = serde_json::json!({"lr": lr, "loss": loss, "accuracy": accuracy});
+        folder.write("curve.json", json.to_string());
+        let text = folder.done("suggest curve.json --plot curve.svg --html curve.html");
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (html, svg) = (folder.read("curve.html"), folder.read("curve.svg"));
+        assert_eq!((words.contains("⠂ accuracy"), words.contains("├100 %")), (has, has), "{text}");
+        assert_eq!(svg.contains(">accuracy</text>"), has);
+        assert_eq!(html.contains(">accuracy</th>"), has);
+        // A flat accuracy has no pair.
+        assert_eq!((words.contains(from_loss), html.contains(from_loss)), (!has, !has), "{text}");
+    }
+}
+
 #[test]
 fn standard_input_and_divergence_are_read() {
     let folder = Folder::new();

@@ -106,11 +106,17 @@ fn rules(figure: &Figure, screen: &Screen) -> String {
     }
     match figure.smith {
         Some(s) => {
-            let pair = format!("[{:.2e} to {:.2e}], the bounds of a cyclical schedule", s.base_lr, s.max_lr);
+            let (low, high, source) = (s.base_lr, s.max_lr, smiths_source(figure));
+            let pair = format!("[{low:.2e} to {high:.2e}], the bounds of a cyclical schedule{source}");
             text + &entry("Smith's pair", &pair, screen)
         }
         None => text + &row("Smith's pair", "-"),
     }
+}
+
+/// Where Smith's pair is from, if not from the accuracy.
+pub(in crate::cli) fn smiths_source(figure: &Figure) -> &'static str {
+    if figure.has_accuracy() { "" } else { ", from the loss: there is no accuracy" }
 }
 
 /// What the frozen mode reads off its line; nothing in other modes.

@@ -2,7 +2,7 @@
 
 use super::colour::{ACCURACY, CHOSEN, Colour, GREY, INK, LOSS, RULE, WHITE};
 use super::paint::{Anchor, Label, Picture, Shape, Spot, measure};
-use super::scale::{Axis, drawable};
+use super::scale::Axis;
 use super::{Figure, curves, held_out, marks};
 use crate::finder::Refusal;
 
@@ -68,7 +68,7 @@ impl Frame {
 
 /// Lays out the whole page, from the bottom of the pile to its top.
 pub(super) fn page(figure: &Figure, layout: &Layout) -> Picture {
-    let accuracy = figure.points.iter().any(|p| p.accuracy.is_some_and(drawable));
+    let accuracy = figure.has_accuracy();
     let right = layout.width - if accuracy { 74.0 } else { 30.0 };
     let across = rates(figure);
     let mut shapes = Vec::new();

@@ -102,6 +102,8 @@ fn a_range_test_without_a_range() {
         ("from", RangeTest { from: -1e-3, ..test }),
         ("from", RangeTest { from: f64::NAN, ..test }),
         ("to", RangeTest { to: f64::INFINITY, ..test }),
+        ("to", RangeTest { to: 3.5e38, ..test }),
+        ("from", RangeTest { from: 1e-39, ..test }),
         ("from", RangeTest { from: 1.0, to: 1.0, ..test }),
         ("from", RangeTest { from: 1.0, to: 0.1, ..test }),
     ] {

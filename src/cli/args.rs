@@ -42,7 +42,7 @@ Grids: --grid momentum, weight-decay, batch or optimizer draws a curve for each 
 );
 
 const SUGGEST: &str = "\
-FILE is CSV with a header or JSON, with columns lr and loss, and accuracy if there is one; the usual \
+FILE is CSV with a header or JSON, gzipped or not, with columns lr and loss, and accuracy if there is one; the usual \
 other names (learning_rate, train_loss, acc, ...) are understood. JSON is {\"lr\": [...], \"loss\": [...]} \
 or what `find --json` prints. Losses that are NaN or infinite mean that the run diverged, and so does \
 a key \"steps\" that counts more steps than there are losses. The keys \"optimizer\" and \"momentum\" \
@@ -130,10 +130,10 @@ pub(super) struct Subject {
     #[arg(long, value_enum, hide_possible_values = true, default_value = "momentum", value_name = "NAME")]
     pub optimizer: OptimizerName,
     /// Momentum, or beta1 of adam and adamw [default: 0.9]
-    #[arg(long, value_name = "M", allow_negative_numbers = true)]
+    #[arg(long, value_name = "M")]
     pub momentum: Option<f64>,
     /// Weight decay [default: 0; adamw: 0.01]
-    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    #[arg(long, value_name = "W")]
     pub weight_decay: Option<f64>,
     /// Layers' learning rates as multiples of the one that is swept: one number for each layer with parameters, or by parts
     /// of parameters' names: conv2d=0.1,linear7.bias=2
@@ -143,7 +143,7 @@ pub(super) struct Subject {
     #[arg(long, value_name = "LIST")]
     pub decay_multipliers: Option<Multipliers>,
     /// Clip the gradient to this norm [default: never]
-    #[arg(long, value_name = "NORM", allow_negative_numbers = true)]
+    #[arg(long, value_name = "NORM")]
     pub clip: Option<f64>,
     /// Samples in a batch
     #[arg(long, value_name = "N", default_value_t = 64)]
@@ -160,10 +160,10 @@ pub(super) struct Subject {
 #[command(next_help_heading = "The sweep")]
 pub(super) struct Sweep {
     /// First learning rate
-    #[arg(long, value_name = "LR", default_value = "1e-7", allow_negative_numbers = true)]
+    #[arg(long, value_name = "LR", default_value = "1e-7")]
     pub from: f64,
     /// Last learning rate
-    #[arg(long, value_name = "LR", default_value = "10", allow_negative_numbers = true)]
+    #[arg(long, value_name = "LR", default_value = "10")]
     pub to: f64,
     /// Rates between them, one a step
     #[arg(long, value_name = "N", default_value_t = 100)]
@@ -195,7 +195,7 @@ pub(super) struct Sweep {
     #[arg(long, value_name = "RULE", default_value = "rise=0.9")]
     pub stop: StopRule,
     /// Smoothing of the loss for fastai's rules and for `best`; the suggestion does not use it
-    #[arg(long, value_name = "BETA", default_value_t = 0.98, allow_negative_numbers = true)]
+    #[arg(long, value_name = "BETA", default_value_t = 0.98)]
     pub smoothing: f64,
 }
 
@@ -252,7 +252,7 @@ pub(super) struct Suggest {
     #[arg(long, value_enum, hide_possible_values = true, value_name = "NAME")]
     pub optimizer: Option<OptimizerName>,
     /// Its momentum [default: 0.9]
-    #[arg(long, value_name = "M", allow_negative_numbers = true, requires = "optimizer")]
+    #[arg(long, value_name = "M", requires = "optimizer")]
     pub momentum: Option<f64>,
     /// Draw the curve into FILE.svg or FILE.png
     #[arg(long, value_name = "FILE")]

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// What is in the way, and what to do about it.
 pub(super) fn check(option: &str, path: &Path) -> Result<()> {
     let refused = |detail: String| Err(Error::argument(option, detail));
+    if path == Path::new("-") {
+        return refused("`-` is no file here; name one (./- where that is its name)".into());
+    }
     if path.file_name().is_none() {
         return refused(format!("`{}` names no file", path.display()));
     }
@@ -149,6 +152,7 @@ mod tests {
         says(&folder.0.join("none/a.svg"), "there is no folder");
         says(&file.join("a.svg"), "there is no folder");
         says(Path::new(""), "names no file");
+        says(Path::new("-"), "`-` is no file here");
         assert_eq!(fs::read_dir(&folder.0).expect("readable").count(), 1);
     }
 

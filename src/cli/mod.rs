@@ -24,13 +24,14 @@ mod view;
 
 use crate::{Error, Result};
 use args::{Cli, Command};
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 use std::io::Write;
 use std::process::ExitCode;
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version also come this way; where they cannot be printed, nothing else can.
@@ -53,6 +54,15 @@ pub fn main() -> ExitCode {
     })
 }
 
+/// What may be typed. A number below zero is a value, which is refused by its option's name, and no option that nobody knows.
+fn command() -> clap::Command {
+    let take_negative = |arg: clap::Arg| match arg.get_action().takes_values() {
+        true => arg.allow_negative_numbers(true),
+        false => arg,
+    };
+    Cli::command().mut_subcommands(|command| command.mut_args(take_negative))
+}
+
 /// An error as one line, its settings named as they are typed. (Drivers' own messages may have several lines.)
 fn line(error: &Error) -> String {
     let text = match error {
@@ -68,7 +78,7 @@ fn typed(name: &str) -> String {
         "beta" => "smoothing".to_string(),
         _ => name.replace([' ', '_'], "-"),
     };
-    let command = Cli::command();
+    let command = command();
     let mut arguments = command.get_subcommands().flat_map(clap::Command::get_arguments);
     match arguments.any(|a| a.get_long() == Some(&option)) {
         true => format!("--{option}"),

@@ -4,8 +4,8 @@ mod csv;
 mod json;
 mod optimizer;
 
+use crate::data::file::DataFile;
 use crate::{Error, Optimizer, Result};
-use std::io::Read;
 use std::path::Path;
 
 /// A curve as it was read. `lr` may be longer than `loss`: the run was planned longer, and ended by divergence.
@@ -87,22 +87,18 @@ fn plain(name: &str) -> String {
     name.trim().to_lowercase().replace([' ', '-', '/', '.'], "_")
 }
 
-/// Reads a curve; `-` is standard input.
+/// Reads a curve, gzipped or not; `-` is standard input.
 ///
 /// # Errors
 /// Names the file, the line and the column, or the key.
 pub(super) fn curve(path: &Path) -> Result<Curve> {
     let stdin = path == Path::new("-");
-    let mut bytes = Vec::new();
-    if stdin {
-        std::io::stdin().read_to_end(&mut bytes).map_err(|e| Error::io("standard input", e))?;
-    } else {
-        bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    }
-    let name = if stdin { "standard input".to_string() } else { path.display().to_string() };
-    let text = String::from_utf8(bytes).map_err(|e| {
+    let path = if stdin { Path::new("standard input") } else { path };
+    let mut file = if stdin { DataFile::new(path, std::io::stdin()) } else { DataFile::open(path) }?;
+    let name = path.display().to_string();
+    let text = String::from_utf8(file.rest()?).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
-        Error::data(&name, format!("is not text: byte {at} is not UTF-8; CSV or JSON is expected"))
+        Error::data(&name, format!("byte {at} is not UTF-8; save it as CSV or JSON in UTF-8"))
     })?;
     parse(&name, text.trim_start_matches('\u{feff}'))
 }

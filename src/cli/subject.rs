@@ -111,6 +111,10 @@ fn load(source: &Source, seed: u64) -> Result<(Dataset, Dataset)> {
         Source::Mnist(dir) => mnist(dir)?.0,
         Source::Cifar10(dir) => cifar10(dir)?.0,
     };
+    if data.len() < 2 {
+        let detail = "holds 1 sample; there must be one to train on, and another to hold out";
+        return Err(Error::data(source.name(), detail));
+    }
     let share = HELD_OUT.min(MOST_HELD_OUT / data.len() as f64);
     data.split(share, seed)
 }

@@ -80,7 +80,10 @@ fn subtitle(curve: &Curve) -> String {
         (Some(first), Some(last)) => format!(", rates from {first:.2e} to {last:.2e}"),
         _ => String::new(),
     };
-    format!("{} losses{ends}", grouped(curve.loss.len()))
+    match curve.loss.len() {
+        1 => format!("1 loss{ends}"),
+        n => format!("{} losses{ends}", grouped(n)),
+    }
 }
 
 fn stopped(curve: &Curve) -> Option<(usize, &'static str)> {

@@ -13,7 +13,7 @@ const MAX_BYTES: u64 = 1 << 30;
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
 /// A data file being read: its bytes after unpacking, and its path for messages.
-pub(super) struct DataFile {
+pub(crate) struct DataFile {
     path: PathBuf,
     reader: Box<dyn Read>,
     gzip: bool,
@@ -22,10 +22,18 @@ pub(super) struct DataFile {
 }
 
 impl DataFile {
-    /// Opens a file and looks at its first bytes (not at its name) to see whether it is gzipped.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    /// Opens a file.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            return Err(Error::data(path.display().to_string(), "is a folder; name a file in it"));
+        }
+        Self::new(path, File::open(path).map_err(|error| Error::io(path, error))?)
+    }
+
+    /// Looks at the first bytes (not at the name, which is for messages) to see whether they are gzipped.
+    pub(crate) fn new(path: &Path, from: impl Read + 'static) -> Result<Self> {
         let failed = |error| Error::io(path, error);
-        let mut buffered = BufReader::new(File::open(path).map_err(failed)?);
+        let mut buffered = BufReader::new(from);
         let gzip = buffered.fill_buf().map_err(failed)?.starts_with(GZIP_MAGIC);
         let reader: Box<dyn Read> =
             if gzip { Box::new(MultiGzDecoder::new(buffered)) } else { Box::new(buffered) };
@@ -68,7 +76,7 @@ impl DataFile {
     }
 
     /// The rest of the file, whatever its length up to the limit.
-    pub(super) fn rest(&mut self) -> Result<Vec<u8>> {
+    pub(crate) fn rest(&mut self) -> Result<Vec<u8>> {
         let bytes = self.read(MAX_BYTES + 1, None)?;
         if self.got > MAX_BYTES {
             return Err(self.error(format!("holds more than {MAX_BYTES} bytes, the limit")));

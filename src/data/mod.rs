@@ -13,7 +13,7 @@ use crate::error::Result;
 mod check;
 mod cifar;
 mod digits;
-mod file;
+pub(crate) mod file;
 mod idx;
 pub mod order;
 pub(crate) mod rng;

@@ -219,6 +219,7 @@ impl RangeTest {
     /// A setting outside what it can be, or one that the mode has no use for.
     pub fn check(&self, held_out_every: Option<usize>) -> Result<()> {
         self.rates()?;
+        self.check_ends()?;
         check_beta(self.beta)?;
         self.stop.check()?;
         held_out_every.map_or(Ok(()), check_every)?;
@@ -253,6 +254,19 @@ impl RangeTest {
             let steps = self.steps;
             let detail = format!("{probe} updates at {steps} rates are too many; {MAX_STEPS} steps at most");
             return refused("probe", detail);
+        }
+        Ok(())
+    }
+
+    /// The device counts in f32.
+    fn check_ends(&self) -> Result<()> {
+        for (name, rate) in [("from", self.from), ("to", self.to)] {
+            let (least, most) = (f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX));
+            if rate > most || rate > 0.0 && rate < least {
+                let detail =
+                    format!("{rate:e} is no rate of a device, which knows {least:.1e} to {most:.1e}");
+                return Err(Error::argument(name, detail));
+            }
         }
         Ok(())
     }

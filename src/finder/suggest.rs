@@ -342,7 +342,7 @@ fn usable<'a>(lr: &'a [f64], loss: &'a [f64]) -> Result<Usable<'a>, Refusal> {
         (true, Some(rate)) => {
             format!("the loss is not finite after {n} steps, at {rate:.2e}; lower the start of the range (--from)")
         }
-        _ => format!("{n} points are too few; take at least {FEWEST} steps (--steps), better 100"),
+        _ => format!("a curve of {n} points is too short; take at least {FEWEST} steps (--steps), better 100"),
     };
     Err(Refusal { reason, guess: None })
 }

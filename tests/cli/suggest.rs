@@ -97,6 +97,21 @@ fn a_curve_without_accuracy_shows_none() {
 }
 
 #[test]
+fn a_gzipped_curve_is_read_as_it_is() {
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+    let folder = Folder::new();
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(curve_csv().as_bytes()).unwrap();
+    folder.write("curve.csv.gz", packed.finish().unwrap());
+    folder.write("curve.csv", curve_csv());
+    let plain = folder.done("suggest curve.csv -q");
+    assert_eq!(folder.done("suggest curve.csv.gz -q"), plain);
+    let stdin = fs::File::open(folder.0.join("curve.csv.gz")).unwrap();
+    assert_eq!(done(&folder.command("suggest - -q").stdin(stdin).output().unwrap()), plain);
+}
+
+#[test]
 fn standard_input_and_divergence_are_read() {
     let folder = Folder::new();
     let (lr, mut loss) = curve();
@@ -129,7 +144,15 @@ fn curves_that_cannot_be_read_are_named() {
     says("", "curve.csv: is empty");
     says("{\"lr\": [1,", "curve.csv:1:10: is not JSON");
     says("{\"lr\": [1], \"loss\": [\"x\"]}", "curve.csv: loss[0]: `\"x\"` is not a number");
+    says(
+        "1e-3,2\n1e-2,1\n",
+        "curve.csv:1: is a row of numbers, not of names; begin with a line such as `lr,loss`",
+    );
+    folder.write("curve.csv", [0xff, 0xfe, b'l', 0]);
+    folder.refused("suggest curve.csv", 1, "curve.csv: byte 0 is not UTF-8; save it as CSV or JSON in UTF-8");
+    folder.write("curve.csv", [0x1f, 0x8b, 8, 0]);
+    folder.refused("suggest curve.csv", 1, "curve.csv: is truncated: its gzip data ends");
     folder.refused("suggest nowhere.csv", 1, "nowhere.csv: ");
-    folder.refused("suggest .", 1, ".: ");
+    folder.refused("suggest .", 1, ".: is a folder; name a file in it");
     folder.misused("suggest", "<FILE>");
 }

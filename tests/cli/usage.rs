@@ -12,7 +12,9 @@ fn wrong_usage_is_refused_before_anything_runs() {
     folder.misused("find --data mnist", "mnist:DIR");
     folder.misused("find --optimizer lion", "adamw");
     folder.misused("find --stop never", "use rise");
-    folder.misused("find --batch -1", "-1");
+    for option in ["batch", "accumulate", "seed", "steps", "probe", "seeds", "held-out-every"] {
+        folder.misused(&format!("find --{option} -1"), &format!("invalid value '-1' for '--{option}"));
+    }
     folder.misused("find --json --quiet", "--quiet");
     folder.refused("find --model cnn --data moons", 2, "use mlp");
     folder.refused("find --model resnet9 --data moons", 2, "use mlp");
@@ -23,6 +25,8 @@ fn wrong_usage_is_refused_before_anything_runs() {
     folder.refused("find --from -1", 2, "--from: -1 is negative");
     folder.refused("find --to -1", 2, "--to: -1 is not above --from 1e-7");
     folder.refused("find --from nan", 2, "--from: NaN is not a learning rate");
+    folder.refused("find --to 1e300", 2, "--to: 1e300 is no rate of a device, which knows 1.2e-38 to 3.4e38");
+    folder.refused("find --from 1e-300", 2, "--from: 1e-300 is no rate of a device");
     folder.refused("find --from 0", 2, "--from: 0 cannot start an exponential range");
     folder.refused("find --batch 0", 2, "--batch: 0 is not");
     folder.refused("find --accumulate 0", 2, "--accumulate: 0 micro-batches");
@@ -66,6 +70,7 @@ fn files_that_cannot_be_written_are_refused_before_the_run() {
     folder.refused("find --csv none/curve.csv", 2, "--csv: there is no folder `none`");
     folder.refused("find --csv file/curve.csv", 2, "--csv: there is no folder");
     folder.refused("find --csv .", 2, "--csv: `.` ");
+    folder.refused("find --csv -", 2, "--csv: `-` is no file here; name one");
     folder.refused("find --csv a.svg --plot a.svg", 2, "--csv: is the same file as --plot");
 }
 
@@ -100,6 +105,34 @@ fn datasets_come_from_folders() {
     folder.refused("find --data mnist:.", 1, "train-images-idx3-ubyte: ");
     write_mnist(&folder, "not IDX at all");
     folder.refused("find --data mnist:.", 1, "train-images-idx3-ubyte: ");
+    write_mnist(&folder, idx(8, &[1, 28, 28], 784));
+    folder.write("train-labels-idx1-ubyte", idx(8, &[1], 1));
+    folder.refused(
+        "find --data mnist:.",
+        1,
+        "mnist: holds 1 sample; there must be one to train on, and another",
+    );
+}
+
+#[test]
+fn labels_are_classes_and_may_be_one_class() {
+    let folder = Folder::new();
+    write_mnist(&folder, idx(8, &[40, 28, 28], 40 * 784));
+    let labels = |label: u8| [&idx(8, &[40], 0)[..], &[label; 40]].concat();
+    folder.write("train-labels-idx1-ubyte", labels(10));
+    folder.refused(
+        "find --data mnist:.",
+        1,
+        "train-labels-idx1-ubyte: sample 0 has label 10; labels are 0 to 9",
+    );
+    folder.write("train-labels-idx1-ubyte", labels(3));
+    let found = folder.json("find --data mnist:. --model mlp --batch 8 --json");
+    assert_eq!(found["restored"], true);
+    assert!(
+        found["suggestion"]["lr"].as_f64() > Some(0.0),
+        "a bias is quickly learned: {}",
+        found["refusal"]
+    );
 }
 
 #[test]

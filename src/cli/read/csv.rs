@@ -44,6 +44,10 @@ fn delimiter(text: &str) -> u8 {
 
 impl Places {
     fn new(name: &str, header: &StringRecord) -> Result<Self> {
+        if header.iter().all(|field| field.parse::<f64>().is_ok()) {
+            let detail = "is a row of numbers, not of names; begin with a line such as `lr,loss`";
+            return Err(Error::data(format!("{name}:1"), detail));
+        }
         let needed = |column: Column| {
             column.find(header.iter()).ok_or_else(|| {
                 let found: Vec<_> = header.iter().map(|name| format!("`{name}`")).collect();

@@ -243,7 +243,7 @@ fn losses_that_are_not_finite() {
 fn few_points_are_answered_clearly() {
     for n in 0..6 {
         let lr = &sweep(1e-3, 1.0, 10)[..n];
-        assert!(refusal(lr, &vec![1.0; n]).contains("too few; take at least 6 steps"));
+        assert!(refusal(lr, &vec![1.0; n]).contains("too short; take at least 6 steps"));
     }
     let lr = sweep(1e-5, 1.0, 6);
     assert!(refusal(&lr, &[1.0, 1.0, 0.9, 0.1, 0.1, 9.0]).contains("more steps"));

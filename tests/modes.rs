@@ -505,6 +505,10 @@ fn settings_that_make_no_sense_are_named() {
         assert!(error.starts_with(start), "{error}");
     }
     assert_eq!(fingerprint(&session), before);
+    let falling = RangeTest { cyclical_momentum: Some((0.95, 0.85)), ..sweep };
+    let error = falling.check_optimizer(&Sgd::plain().into()).unwrap_err().to_string();
+    assert_eq!(error, "cyclical momentum: SGD has no momentum; take one that has");
+    sweep.check_optimizer(&Sgd::plain().into()).unwrap();
     let mut copies = block(session.replicate(2)).unwrap();
     let error = block(restart.run(&mut copies, &digits())).unwrap_err().to_string();
     assert_eq!(error, "replicas: a session of 2; a range test makes its own copies of one");

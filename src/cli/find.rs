@@ -1,11 +1,11 @@
 //! `rangefinder find`: a range test, what it found, and what short runs make of that.
 
 use super::all::All;
-use super::args::{self, ModeName, OptimizerName, SpacingName, StopRule};
+use super::args::{self, ModeName, SpacingName, StopRule};
 use super::output::{self, csv, json, layers, text};
 use super::plot::{Figure, Limit, plot};
 use super::progress::Bar;
-use super::subject::Subject;
+use super::subject::{self, Subject};
 use super::terminal::Screen;
 use super::{cancel, file, grid, print, report, tuned, view};
 use crate::Loss;
@@ -22,7 +22,9 @@ const CYCLICAL: (f64, f64) = (0.95, 0.85);
 pub(super) fn find(args: &args::Find) -> Result<()> {
     // Whatever can be refused is refused before anything takes time.
     let tests = range_tests(&args.sweep, args.output.layers || args.output.layers_csv.is_some())?;
-    check_momentum(args)?;
+    let args::Subject { optimizer, momentum, weight_decay, .. } = args.subject;
+    let optimizer = subject::optimizer(optimizer, momentum, weight_decay)?;
+    tests.iter().try_for_each(|test| test.check_optimizer(&optimizer))?;
     check_files(args)?;
     let search = grid::search(args, &tests)?;
     let cancelled = cancel::on_interrupt()?;
@@ -99,15 +101,6 @@ fn range_test(args: &args::Sweep) -> Result<RangeTest> {
     let (seeds, probe) = (args.seeds, args.probe);
     let usual = RangeTest::default();
     Ok(RangeTest { from, to, steps, spacing, beta, stop, seeds, probe, cyclical_momentum, ..usual })
-}
-
-fn check_momentum(args: &args::Find) -> Result<()> {
-    let none = args.subject.optimizer == OptimizerName::Sgd || args.subject.momentum == Some(0.0);
-    if args.sweep.cyclical_momentum && none {
-        let detail = "the optimizer has no momentum; add --optimizer momentum, or a --momentum above 0";
-        return Err(Error::argument("cyclical momentum", detail));
-    }
-    Ok(())
 }
 
 fn check_files(args: &args::Find) -> Result<()> {

@@ -214,6 +214,9 @@ impl GridSearch {
             let detail = "momentum is what the test varies from rate to rate already; leave one of them out";
             return Err(Error::argument("grid", detail));
         }
+        if let Vary::Optimizer(all) = &self.vary {
+            all.iter().try_for_each(|optimizer| self.test.check_optimizer(optimizer))?;
+        }
         self.vary.check()
     }
 

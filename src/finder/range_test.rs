@@ -258,6 +258,20 @@ impl RangeTest {
         Ok(())
     }
 
+    /// Can there be such a test with this optimizer?
+    ///
+    /// # Errors
+    /// A momentum that is to fall, and an optimizer without one.
+    pub fn check_optimizer(&self, optimizer: &Optimizer) -> Result<()> {
+        match self.cyclical_momentum {
+            Some(_) if optimizer.momentum() == 0.0 => Err(Error::argument(
+                "cyclical momentum",
+                format!("{optimizer} has no momentum; take one that has"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// The device counts in f32.
     fn check_ends(&self) -> Result<()> {
         for (name, rate) in [("from", self.from), ("to", self.to)] {
@@ -274,6 +288,7 @@ impl RangeTest {
     /// The rates, where nothing is wrong with the settings and they fit the session.
     pub(super) fn fits(&self, session: &Session, held_out: Option<HeldOut<'_>>) -> Result<Vec<f64>> {
         self.check(held_out.map(|held_out| held_out.every))?;
+        self.check_optimizer(session.optimizer())?;
         let replicas = session.options().replicas;
         if replicas != 1 {
             let detail = format!("a session of {replicas}; a range test makes its own copies of one");

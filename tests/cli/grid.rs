@@ -70,6 +70,11 @@ fn grids_that_cannot_be_are_refused() {
     folder.refused("find --grid momentum --mode all", 2, "--grid: varies one thing at a time");
     folder.refused("find --grid momentum --curvature", 2, "--grid: has a curvature for each");
     folder.refused("find --grid momentum --cyclical-momentum", 2, "--grid: momentum is what the test varies");
+    folder.refused(
+        "find --grid optimizer=adam,sgd --cyclical-momentum",
+        2,
+        "--cyclical-momentum: SGD has no momentum",
+    );
     folder.refused("find --held-out-every 0", 2, "--held-out-every: 0 steps");
     folder.refused("find --held-out-every 5 --mode restart", 2, "--held-out-every: restart starts each rate");
 }

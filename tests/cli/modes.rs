@@ -137,9 +137,13 @@ fn settings_that_a_mode_would_ignore_are_refused() {
     folder.refused(
         "find --cyclical-momentum --optimizer sgd",
         2,
-        "--cyclical-momentum: the optimizer has no",
+        "--cyclical-momentum: SGD has no momentum; take one that has",
     );
-    folder.refused("find --cyclical-momentum --momentum 0", 2, "--cyclical-momentum: the optimizer has no");
+    folder.refused(
+        "find --cyclical-momentum --momentum 0",
+        2,
+        "--cyclical-momentum: SGD has no momentum; take one that has",
+    );
     folder.refused("find --cyclical-momentum --mode restart", 2, "--cyclical-momentum: restart has one");
     folder.refused("find --mode all --csv curve.csv", 2, "--csv: holds one curve");
     folder.misused("find --mode melted", "same-batch, restart, frozen, replicas, all");

@@ -1,5 +1,6 @@
 // Fully connected layer for devices where workgroup memory is slow and a subgroup has 8 lanes: linear.wgsl's formulas.
-//   linear_broadcast, linear_dx_broadcast, linear_dw_broadcast   I and O are multiples of four
+//   linear_broadcast, linear_dx_broadcast, linear_dw_broadcast   I is a multiple of four; O too, or dy's rows start at vectors of
+//                                                                four, with zeros behind the outputs
 //   linear_ragged, linear_dx_ragged, linear_dw_ragged            I is; O is any number, such as ten classes
 // Launch: 16 x 32 outputs a workgroup of one subgroup: x over columns, y over rows, z the replica (of dw: replica * slices +
 // slice).
@@ -12,39 +13,22 @@
 #import broadcast
 #import pick
 #import load
+#import store
 #import linear_dims
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<uniform> state: array<State, MAX_REPLICAS>;
 @group(0) @binding(2) var<storage, read> order: array<u32>;
-// 3 x (B, I), 4 w (O, I) and, from bias0, bias (O), 7 dy (B, O): by load
-@group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>;    // (B, O)
+// 3 x (B, I), 4 w (O, I) and, from bias0, bias (O), 7 dy (B, O): by load; 6 y (B, O), 8 dx (B, I): by store
 @group(0) @binding(11) var<storage, read_write> y_words: array<f32>;   // (B, O), where rows do not start at vectors
-@group(0) @binding(8) var<storage, read_write> dx: array<vec4<f32>>;   // (B, I)
 @group(0) @binding(9) var<storage, read_write> dw: array<vec4<f32>>;   // (slices, replicas, O, I)
 @group(0) @binding(10) var<storage, read_write> dbias: array<f32>;     // (slices, replicas, O)
 #import source4
 #import quad
 #import weight_gradient
+#import products
 
 const LANES = vec4<u32>(0u, 1u, 2u, 3u);
-
-// 16 rows of x by the four columns that start at each of cols: rows of w.
-fn products(r: u32, lane: u32, row: u32, cols: vec4<u32>) -> Rows {
-    let depth = dims.i >> 2u;
-    let x_lo = source4_row(r, min(row + lane, dims.b - 1u), depth);
-    let x_hi = source4_row(r, min(row + 8u + lane, dims.b - 1u), depth);
-    let at = dims.w0 + ((r * dims.rp) >> 2u) + cols * depth;
-    let s = scaling(r);
-    var t: Rows;
-    for (var k = 0u; k < depth; k++) {
-        let lo = source4(s, x_lo + k);
-        let hi = source4(s, x_hi + k);
-        let b = mat4x4<f32>(w4(at.x + k), w4(at.y + k), w4(at.z + k), w4(at.w + k));
-        rows_add4(&t, lo, hi, transpose(b));
-    }
-    return t;
-}
 
 @compute @workgroup_size(8)
 fn linear_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -62,9 +46,10 @@ fn linear_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invoca
     let out = (r * dims.ry + row * dims.o + col) >> 2u;
     let step = dims.o >> 2u;
     let rows = min(16u, dims.b - row);
+    let out0 = dims.out0;
     for (var i = 0u; i < rows; i++) {
         let to = out + i * step;
-        y[to] = apply4(add_residual4(rows_row(&t, i) + offset, 4u * to + LANES));
+        store_y(out0 + to, apply4(add_residual4(rows_row(&t, i) + offset, 4u * to + LANES)));
     }
 }
 
@@ -113,8 +98,9 @@ fn input_gradient(wid: vec3<u32>, lane: u32, ragged: bool) {
     let col = wid.x * 32u + 4u * lane;
     let last = dims.o - 1u;
     let dy0 = 4u * dims.dy0 + r * dims.ry;
-    let dy_lo = dy0 + min(row + lane, dims.b - 1u) * dims.o;
-    let dy_hi = dy0 + min(row + 8u + lane, dims.b - 1u) * dims.o;
+    let terms = select((dims.o + 3u) & ~3u, dims.o, ragged);
+    let dy_lo = dy0 + min(row + lane, dims.b - 1u) * terms;
+    let dy_hi = dy0 + min(row + 8u + lane, dims.b - 1u) * terms;
     let width = dims.i >> 2u;
     var w_k = dims.w0 + ((r * dims.rp + min(col, dims.i - 4u)) >> 2u);
     let w_last = w_k + last * width;
@@ -133,6 +119,7 @@ fn input_gradient(wid: vec3<u32>, lane: u32, ragged: bool) {
     let out = (r * dims.rx + row * dims.i + col) >> 2u;
     let rows = min(16u, dims.b - row);
     let x0 = dims.x0;
+    let out0 = dims.out0;
     let accumulate = dims.accumulate == 1u;
     for (var i = 0u; i < rows; i++) {
         let at = out + i * width;
@@ -141,9 +128,9 @@ fn input_gradient(wid: vec3<u32>, lane: u32, ragged: bool) {
             v *= slope4_at(bitcast<vec4<f32>>(x4(x0 + at)));
         }
         if accumulate {
-            v += dx[at];
+            v += dx_before(at);
         }
-        dx[at] = v;
+        store_dx(out0 + at, v);
     }
 }
 

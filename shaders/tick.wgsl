@@ -7,9 +7,10 @@
 // With dims.flush 1, once after the last step: files the last norm, nothing else.
 // A step of several micro-batches has a tick for each. All but the last (dims.micro 1) leave the sums of their rows in the
 // step's record, which counts as no step yet; the last takes them up, and is the tick described above.
-// Launch: one workgroup of 64; z the replica.
+// Launch: one workgroup of 64, or of 8 where textures are read; z the replica.
 #import state
 #import reduce
+#import team
 #import finite
 
 struct Dims {
@@ -138,22 +139,22 @@ fn end_step(s: ptr<function, State>, at: u32, sums: vec4<f32>, norm: f32) {
     }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(TEAM)
 fn tick(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
     let r = wid.z;
     var sums = vec4<f32>(); // loss, right, rows, losses that are not finite
-    for (var b = lid.x; b < dims.b; b += 64u) {
+    for (var b = lid.x; b < dims.b; b += TEAM) {
         let row = rows[r * dims.rr / 2u + b];
         if row.y >= 0.0 {
             sums += vec4<f32>(row.x, row.y, 1.0, not_finite(row.x));
         }
     }
-    sums = workgroup_sum(lid.x, sums);
+    sums = team_sum(lid.x, sums);
     var squares = 0.0;
-    for (var i = lid.x; i < dims.norms; i += 64u) {
+    for (var i = lid.x; i < dims.norms; i += TEAM) {
         squares += norms[i * dims.replicas + r];
     }
-    squares = workgroup_total(lid.x, squares);
+    squares = team_total(lid.x, squares);
     if lid.x != 0u {
         return;
     }

@@ -10,8 +10,25 @@ pub(crate) enum Access {
     Load,
     /// Read from the mirror of a buffer that the kernel also writes; not there where operands are read from buffers.
     Mirror,
+    /// Written: to a buffer or, where the plan finds that all readers look there, straight into the texture that mirrors it.
+    Store,
 }
-use Access::{Load, Mirror, Read, Uniform, Write};
+use Access::{Load, Mirror, Read, Store, Uniform, Write};
+
+impl Access {
+    pub fn writes(self) -> bool {
+        matches!(self, Write | Store)
+    }
+
+    /// Is a texture bound where operands are read, and outputs stored, like this?
+    pub fn through_mirror(self, loads: Loads) -> bool {
+        match self {
+            Uniform | Read | Write => false,
+            Load | Mirror => loads != Loads::Buffer,
+            Store => loads == Loads::Stored,
+        }
+    }
+}
 
 use crate::shader::Loads;
 
@@ -55,8 +72,8 @@ kernels! {
     Conv2dPool "conv2d_pool" "conv2d" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Read, 4 "w" Read, 5 "bias" Read, 6 "y" Write, 11 "arg" Write]
     LinearBroadcast "linear_broadcast" "linear_broadcast" [
-        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write, 15 "residual" Read]
-    LinearDxBroadcast "linear_dx_broadcast" "linear_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Store, 15 "residual" Read]
+    LinearDxBroadcast "linear_dx_broadcast" "linear_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Store]
     LinearDwBroadcast "linear_dw_broadcast" "linear_broadcast" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
     Conv2dBroadcast "conv2d_broadcast" "conv2d_broadcast" [
@@ -77,7 +94,7 @@ kernels! {
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write, 12 "argmax" Load]
     LinearRagged "linear_ragged" "linear_broadcast" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 11 "y_words" Write, 15 "residual" Read]
-    LinearDxRagged "linear_dx_ragged" "linear_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
+    LinearDxRagged "linear_dx_ragged" "linear_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Store]
     LinearDwRagged "linear_dw_ragged" "linear_broadcast" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
     LinearSgdBroadcast "linear_sgd_broadcast" "linear_update" [
@@ -92,6 +109,8 @@ kernels! {
     LinearAdamRagged "linear_adam_ragged" "linear_update" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 5 "params" Write, 6 "moments" Write, 8 "norms" Write,
         13 "params_mirror" Mirror, 14 "moments_mirror" Mirror]
+    LinearCrossEntropy "linear_cross_entropy" "linear_cross_entropy" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 5 "labels" Read, 13 "dz" Store, 9 "rows" Write]
     LinearTiled "linear_tiled" "linear_tiled" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Write, 15 "residual" Read]
     LinearDxTiled "linear_dx_tiled" "linear_tiled" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Write]
@@ -185,7 +204,7 @@ impl Entry {
         loads: Loads,
         operands: &'a [T],
     ) -> impl Iterator<Item = (u32, &'static str, Access, &'a T)> {
-        let there = move |b: &(u32, &str, Access)| b.2 != Mirror || loads == Loads::Texture;
+        let there = move |b: &(u32, &str, Access)| b.2 != Mirror || loads != Loads::Buffer;
         let pairs = self.bindings.iter().zip(operands);
         pairs
             .filter(move |(b, _)| there(b))
@@ -215,8 +234,6 @@ mod tests {
     };
     use naga::{AddressSpace, Module, StorageAccess};
 
-    const BOTH: [Loads; 2] = [Loads::Buffer, Loads::Texture];
-
     fn parse(file: &str, loads: Loads) -> Module {
         let text = assemble(file, loads);
         naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| {
@@ -236,11 +253,11 @@ mod tests {
 
     /// The optional capabilities that a kernel is allowed.
     fn allowed(file: &str, loads: Loads) -> Capabilities {
-        let lanes = ["_broadcast", "_update", "_quad", "_stem", "_pointwise"]
+        let lanes = ["_broadcast", "linear_cross_entropy", "_update", "_quad", "_stem", "_pointwise"]
             .iter()
             .any(|family| file.ends_with(family));
         match loads {
-            Loads::Texture => Capabilities::SUBGROUP | Capabilities::SHADER_INT64,
+            Loads::Texture | Loads::Stored => Capabilities::SUBGROUP | Capabilities::SHADER_INT64,
             Loads::Buffer if lanes => Capabilities::SUBGROUP,
             Loads::Buffer => Capabilities::empty(),
         }
@@ -249,7 +266,7 @@ mod tests {
     #[test]
     fn every_shader_is_valid_and_the_portable_ones_without_optional_capabilities() {
         for (file, _) in FILES {
-            for loads in BOTH {
+            for loads in Loads::ALL {
                 let module = parse(file, loads);
                 validate(&module, allowed(file, loads)).unwrap_or_else(|e| panic!("{file} {loads:?}: {e}"));
             }
@@ -334,7 +351,14 @@ mod tests {
                 AddressSpace::Uniform => Access::Uniform,
                 AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => Access::Write,
                 AddressSpace::Storage { .. } => Access::Read,
-                AddressSpace::Handle => Access::Load,
+                AddressSpace::Handle => {
+                    match module.types[global.ty].inner {
+                        naga::TypeInner::Image {
+                            class: naga::ImageClass::Storage { access, .. }, ..
+                        } if access.contains(StorageAccess::STORE) => Access::Store,
+                        _ => Access::Load,
+                    }
+                }
                 other => panic!("{}: binding in {other:?}", entry.name),
             };
             found.push((binding.binding, global.name.clone().unwrap(), access));
@@ -369,14 +393,15 @@ mod tests {
     fn the_table_says_what_the_shaders_say() {
         for entry in TABLE {
             assert_eq!(entry.kernel.name(), entry.name);
-            for loads in BOTH {
+            for loads in Loads::ALL {
                 let mut found = reflect(entry, loads);
                 assert_eq!(found.remove(0), (0, "dims".into(), Access::Uniform), "{}", entry.name);
                 let none = vec![(); entry.bindings.len()];
-                // From a buffer, a load is a read; from a texture, a mirror is a load.
-                let plain = |access| match (access, loads) {
-                    (Access::Load, Loads::Buffer) => Access::Read,
-                    (Access::Mirror, _) => Access::Load,
+                // From a buffer, a load is a read; from a texture, a mirror is a load. Into a buffer, a store is a write.
+                let plain = |access: Access| match access {
+                    Access::Load if !access.through_mirror(loads) => Access::Read,
+                    Access::Store if !access.through_mirror(loads) => Access::Write,
+                    Access::Mirror => Access::Load,
                     _ => access,
                 };
                 let mut said: Vec<_> =
@@ -385,7 +410,7 @@ mod tests {
                 assert_eq!(found, said, "{} {loads:?}", entry.name);
                 let storage = said.iter().filter(|b| matches!(b.2, Access::Read | Access::Write)).count();
                 assert!(storage <= 8, "{}: {storage} storage buffers; WebGPU promises 8", entry.name);
-                let textures = said.iter().filter(|b| b.2 == Access::Load).count();
+                let textures = said.iter().filter(|b| b.2.through_mirror(loads)).count();
                 assert!(textures <= 4, "{}: {textures} storage textures; WebGPU promises 4", entry.name);
             }
         }

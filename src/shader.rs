@@ -1,21 +1,25 @@
 //! The handwritten WGSL, embedded, with `#import name` replaced by `shaders/shared/name.wgsl`; or, where the name has two
-//! forms, by `name_buffer.wgsl` or `name_texture.wgsl`, as the plan has its operands read.
+//! forms, by `name_buffer.wgsl` or `name_texture.wgsl`, as the plan has its operands read; of `store` as it has outputs stored.
 
-/// How the kernels that have a choice read their operands.
+/// How the kernels that have a choice read their operands, and where they store what they make.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Loads {
     /// From storage buffers.
     Buffer,
     /// From textures that mirror the buffers: on devices whose subgroups have 8 lanes, which a kernel may then use.
     Texture,
+    /// As `Texture`; and what they make goes straight into such a texture.
+    Stored,
 }
 
 impl Loads {
-    fn suffix(self) -> &'static str {
-        match self {
-            Self::Buffer => "_buffer",
-            Self::Texture => "_texture",
-        }
+    #[cfg(test)]
+    pub const ALL: [Self; 3] = [Self::Buffer, Self::Texture, Self::Stored];
+
+    /// The form of the shared file `name`.
+    fn suffix(self, name: &str) -> &'static str {
+        let texture = if name == "store" { self == Self::Stored } else { self != Self::Buffer };
+        if texture { "_texture" } else { "_buffer" }
     }
 }
 
@@ -34,14 +38,14 @@ macro_rules! files {
 
 const SHARED: &[(&str, &str)] = files!("shared/":
     "activation", "at_buffer", "carried_buffer", "conv2d_dims", "finite", "flat", "gradient", "linear_dims", "linear_operands", "load_buffer", "optimizer", "pick", "pool_dims", "quad", "random", "reduce_buffer", "residual",
-    "slots_buffer", "source", "source4", "state", "tile", "tile4", "tile32", "tile64", "updated_buffer", "watched_buffer", "winners";
-    "at_texture", "broadcast", "carried_texture", "eights_buffer", "eights_texture", "load_texture", "quads", "reduce_texture", "slots_texture", "updated_texture", "watched_texture", "weight_gradient");
+    "slots_buffer", "source", "source4", "state", "team_buffer", "tile", "tile4", "tile32", "tile64", "updated_buffer", "watched_buffer", "winners";
+    "at_texture", "broadcast", "carried_texture", "eights_buffer", "eights_texture", "load_texture", "products", "quads", "reduce_texture", "slots_texture", "store_buffer", "store_texture", "team_texture", "updated_texture", "watched_texture", "weight_gradient");
 
 /// Every op's file.
 pub(crate) const FILES: &[(&str, &str)] = files!("":
     "accumulate", "activation", "add", "avg_pool", "batch_norm", "conv2d", "conv2d_grouped", "conv2d_tiled", "cross_entropy", "dropout",
     "gather", "layers", "linear", "linear_tiled", "linear_tiled64", "max_pool", "mean_squared_error", "tick", "unpool", "update";
-    "conv2d_broadcast", "conv2d_pointwise", "conv2d_quad", "conv2d_stem", "linear_broadcast", "linear_update");
+    "conv2d_broadcast", "conv2d_pointwise", "conv2d_quad", "conv2d_stem", "linear_broadcast", "linear_cross_entropy", "linear_update");
 
 type File = (&'static str, &'static str);
 
@@ -51,7 +55,7 @@ fn find(files: &'static [File], name: &str) -> File {
 
 /// The shared file that `#import name` stands for.
 fn imported(name: &str, loads: Loads) -> File {
-    let form = SHARED.iter().find(|f| f.0.strip_suffix(loads.suffix()) == Some(name));
+    let form = SHARED.iter().find(|f| f.0.strip_suffix(loads.suffix(name)) == Some(name));
     form.copied().unwrap_or_else(|| find(SHARED, name))
 }
 
@@ -96,7 +100,7 @@ mod tests {
     #[test]
     fn no_import_is_left_and_none_is_made_twice() {
         for (name, text) in FILES {
-            for loads in [Loads::Buffer, Loads::Texture] {
+            for loads in Loads::ALL {
                 assert!(!assemble(name, loads).contains("#import"), "{name}: an import inside a shared file");
             }
             let imports: Vec<_> = text.lines().filter(|l| l.starts_with("#import")).collect();

@@ -33,6 +33,20 @@ fn of_an_mlp_that_is_mirrored() {
     assert_plan(model, Sgd::momentum(0.9), Options::batch(16).profile(Profile::Mirrored), MIRRORED_MLP);
 }
 
+/// Texel by texel a large activation would take longer than its copy.
+#[test]
+fn large_activations_are_copied_to_their_mirrors() {
+    let plan = |width| {
+        let model = Sequential::features(20).linear(width).relu().linear(4).build().unwrap();
+        let options = Options::batch(256).profile(Profile::Mirrored);
+        format!("{:#}", compile(&model, Loss::CrossEntropy, &Sgd::momentum(0.9).into(), &options).unwrap())
+    };
+    assert_eq!(plan(512).matches("y=mirror of acts0[0+131072]").count(), 2, "of a step and an evaluation");
+    assert!(plan(512).lines().all(|l| !l.contains("mirrored first: acts0[0+131072]")));
+    assert!(!plan(516).contains("y=mirror of"));
+    assert_eq!(plan(516).matches("mirrored first: acts0[0+132096]").count(), 2);
+}
+
 /// With accumulation: what carries a micro-batch into the next, and one slice more of each gradient.
 #[test]
 fn of_a_linear_layer_that_accumulates() {
@@ -69,11 +83,11 @@ const MLP: &str = "
 one step: 11 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  linear                      1x1x1   20.48 k    4.74 k  linear 1: 20 -> 32 + relu
-     state=state order=order x=inputs w=params[0+640] bias=params[640+32] y=acts0[0+512] residual=inputs
+     state=state order=order x=inputs w=params[0+640] bias=params[640+32] y=acts0[0+512] residual=order
   1  linear                      1x1x1   16.38 k    5.18 k  linear 3: 32 -> 16 + relu
-     state=state order=order x=acts0[0+512] w=params[704+512] bias=params[1216+16] y=acts1[0+256] residual=acts0[0+512]
+     state=state order=order x=acts0[0+512] w=params[704+512] bias=params[1216+16] y=acts1[0+256] residual=order
   2  linear                      1x1x1    2.56 k    1.68 k  linear 5: 16 -> 5
-     state=state order=order x=acts1[0+256] w=params[1280+80] bias=params[1408+5] y=acts0[512+80] residual=acts1[0+256]
+     state=state order=order x=acts1[0+256] w=params[1280+80] bias=params[1408+5] y=acts0[512+80] residual=order
   3  cross_entropy               1x1x1      400       768   loss and its gradient, 5 classes
      state=state order=order labels=targets z=acts0[512+80] dz=acts1[256+80] rows=acts1[384+32]
   4  linear_dw                   1x1x8    2.56 k    7.49 k  linear 5: 16 -> 5, 8 slices
@@ -94,11 +108,11 @@ one step: 11 dispatches
 one batch of an evaluation: 5 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  linear                      1x1x1   20.48 k    4.74 k  linear 1: 20 -> 32 + relu
-     state=state order=order x=inputs w=params[0+640] bias=params[640+32] y=acts0[0+512] residual=inputs
+     state=state order=order x=inputs w=params[0+640] bias=params[640+32] y=acts0[0+512] residual=order
   1  linear                      1x1x1   16.38 k    5.18 k  linear 3: 32 -> 16 + relu
-     state=state order=order x=acts0[0+512] w=params[704+512] bias=params[1216+16] y=acts1[0+256] residual=acts0[0+512]
+     state=state order=order x=acts0[0+512] w=params[704+512] bias=params[1216+16] y=acts1[0+256] residual=order
   2  linear                      1x1x1    2.56 k    1.68 k  linear 5: 16 -> 5
-     state=state order=order x=acts1[0+256] w=params[1280+80] bias=params[1408+5] y=acts0[0+80] residual=acts1[0+256]
+     state=state order=order x=acts1[0+256] w=params[1280+80] bias=params[1408+5] y=acts0[0+80] residual=order
   3  cross_entropy               1x1x1      400       768   loss and its gradient, 5 classes
      state=state order=order labels=targets z=acts0[0+80] dz=acts1[0+80] rows=acts1[128+32]
   4  tick                        1x1x1       32       384   mean loss, stop test, history
@@ -110,42 +124,39 @@ memory: params 5.89 kB, moments 5.89 kB, buffers 0 B, grads 47.10 kB, norms 256 
 
 const ACCUMULATED: &str = "
 20 -> 4, cross_entropy, SGD momentum 0.9, batch 16 x 4
-one step of 4 micro-batches: 20 dispatches; of the last one: 5
+one step of 4 micro-batches: 16 dispatches; of the last one: 4
   #  kernel                 workgroups      FLOP     bytes  layer
-  0  linear_broadcast            1x1x1    2.56 k      592   linear 1: 20 -> 4
-     state=state order=order x=inputs w=params[0+192] y=acts0[0+64] residual=inputs
+  0  linear_cross_entropy          1x1x1    2.88 k      720   linear 1: 20 -> 4 + cross_entropy, and its gradient
+     state=state order=order x=inputs w=params[0+192] labels=targets dz=mirror of acts0[0+64] rows=acts0[4096+32]
      mirrored first: params[0+192]
-  1  cross_entropy               1x1x1      320       640   loss and its gradient, 4 classes
-     state=state order=order labels=targets z=acts0[0+64] dz=acts1[0+64] rows=acts1[4096+32]
-  2  linear_dw_broadcast          1x1x1    2.56 k    1.02 k  linear 1: 20 -> 4
-     state=state order=order x=inputs dy=acts1[0+64] dw=grads[0+128] dbias=grads[256+64]
-     mirrored first: acts1[0+64]
-  3  tick                        1x1x1       34       384   mean loss, stop test, history
-     states=state rows=acts1[4096+32] norms=norms schedule=schedule history=history
-  4  sgd                         1x1x1    2.30 k    4.91 k  SGD momentum 0.9
+  1  linear_dw_broadcast          1x1x1    2.56 k    1.02 k  linear 1: 20 -> 4
+     state=state order=order x=inputs dy=acts0[0+64] dw=grads[0+128] dbias=grads[256+64]
+  2  tick                        1x1x1       34       384   mean loss, stop test, history
+     states=state rows=acts0[4096+32] norms=norms schedule=schedule history=history
+  3  sgd                         1x1x1    2.30 k    4.91 k  SGD momentum 0.9
      state=state blocks=blocks grads=grads[0+384] params=params[0+192] moments=moments norms=norms params_mirror=params[0+192] moments_mirror=moments
      mirrored first: grads[0+384] moments
 
-the others: the first 3 of these, then
+the others: the first 2 of these, then
   #  kernel                 workgroups      FLOP     bytes  layer
   0  accumulate                  1x1x1      384     3.12 k  the step's gradient so far
      state=state blocks=blocks grads=grads[0+384] grads_mirror=grads[0+384]
      mirrored first: grads[0+384]
   1  tick                        1x1x1       32       384   sum of the losses so far
-     states=state rows=acts1[4096+32] norms=norms schedule=schedule history=history
+     states=state rows=acts0[4096+32] norms=norms schedule=schedule history=history
 
 one batch of an evaluation: 3 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  linear_broadcast            1x1x1    2.56 k      592   linear 1: 20 -> 4
-     state=state order=order x=inputs w=params[0+192] y=acts0[0+64] residual=inputs
+     state=state order=order x=inputs w=params[0+192] y=acts0[0+64] residual=order
      mirrored first: params[0+192]
   1  cross_entropy               1x1x1      320       640   loss and its gradient, 4 classes
      state=state order=order labels=targets z=acts0[0+64] dz=acts1[0+64] rows=acts1[4096+32]
   2  tick                        1x1x1       32       384   mean loss, stop test, history
      states=state rows=acts1[4096+32] norms=norms schedule=schedule history=history
 
-25.35 kFLOP and 24.83 kB a step; 84 parameters
-memory: params 16.38 kB, moments 16.38 kB, buffers 0 B, grads 16.38 kB, norms 16.38 kB, blocks 16.38 kB, acts0 16.38 kB, acts1 32.77 kB = 131.07 kB
+25.35 kFLOP and 22.78 kB a step; 84 parameters
+memory: params 16.38 kB, moments 16.38 kB, buffers 0 B, grads 16.38 kB, norms 16.38 kB, blocks 16.38 kB, acts0 32.77 kB, acts1 32.77 kB = 147.46 kB
 ";
 
 const CNN: &str = "
@@ -153,13 +164,13 @@ const CNN: &str = "
 one step: 13 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  conv2d                     16x1x1  110.59 k   24.82 k  conv2d 1: 1x8x8 -> 6x8x8
-     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144] residual=inputs
+     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144] residual=order
   1  batch_norm_pool             6x1x1   49.15 k   30.86 k  batch_norm 2: 6x8x8 -> 6x8x8 + relu + max_pool
      state=state x=acts0[0+6144] gamma=params[128+6] beta=params[192+6] y=acts1[0+1536] saved=acts1[1536+12] running=buffers[0+12]
   2  dropout                    24x1x1    1.54 k   12.29 k  dropout 5: 6x4x4 -> 6x4x4
      state=state x=acts1[0+1536] y=acts0[6144+1536]
   3  linear                      1x1x1   30.72 k   10.66 k  linear 7: 96 -> 10
-     state=state order=order x=acts0[6144+1536] w=params[256+960] bias=params[1216+10] y=acts1[0+160] residual=acts0[6144+1536]
+     state=state order=order x=acts0[6144+1536] w=params[256+960] bias=params[1216+10] y=acts1[0+160] residual=order
   4  cross_entropy               1x1x1      800     1.41 k  loss and its gradient, 10 classes
      state=state order=order labels=targets z=acts1[0+160] dz=acts0[7680+160] rows=acts0[7872+32]
   5  linear_dw                   2x1x4   30.72 k   23.17 k  linear 7: 96 -> 10, 4 slices
@@ -182,11 +193,11 @@ one step: 13 dispatches
 one batch of an evaluation: 5 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  conv2d                     16x1x1  110.59 k   24.82 k  conv2d 1: 1x8x8 -> 6x8x8
-     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144] residual=inputs
+     state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144] residual=order
   1  batch_norm_pool_eval         24x1x1   24.58 k   30.82 k  batch_norm 2: 6x8x8 -> 6x8x8 + relu + max_pool
      x=acts0[0+6144] gamma=params[128+6] beta=params[192+6] y=acts1[0+1536] stats=buffers[0+12]
   2  linear                      1x1x1   30.72 k   10.66 k  linear 7: 96 -> 10
-     state=state order=order x=acts1[0+1536] w=params[256+960] bias=params[1216+10] y=acts0[0+160] residual=acts1[0+1536]
+     state=state order=order x=acts1[0+1536] w=params[256+960] bias=params[1216+10] y=acts0[0+160] residual=order
   3  cross_entropy               1x1x1      800     1.41 k  loss and its gradient, 10 classes
      state=state order=order labels=targets z=acts0[0+160] dz=acts1[0+160] rows=acts1[192+32]
   4  tick                        1x1x1       32       384   mean loss, stop test, history
@@ -201,15 +212,15 @@ const RESIDUAL: &str = "
 one step: 17 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  conv2d                     16x1x3    1.33 M  127.87 k  conv2d 1: 3x8x8 -> 8x8x8 + relu
-     state=state order=order x=inputs w=params[0+3800] bias=params[256+3592] y=acts0[0+24576] residual=inputs
+     state=state order=order x=inputs w=params[0+3800] bias=params[256+3592] y=acts0[0+24576] residual=order
   1  conv2d                     16x1x3    3.54 M  227.62 k  conv2d 3: 8x8x8 -> 8x8x8 + relu
-     state=state order=order x=acts0[0+24576] w=params[320+4160] bias=params[896+3592] y=acts1[0+24576] residual=acts0[0+24576]
+     state=state order=order x=acts0[0+24576] w=params[320+4160] bias=params[896+3592] y=acts1[0+24576] residual=order
   2  conv2d                     16x1x3    3.54 M  325.92 k  conv2d 5: 8x8x8 -> 8x8x8 + add + relu
      state=state order=order x=acts1[0+24576] w=params[960+4160] bias=params[1536+3592] y=acts2[0+24576] residual=acts0[0+24576]
   3  avg_pool                    1x2x3   24.58 k   99.84 k  avg_pool 8: 8x8x8 -> 8x1x1
      x=acts2[0+24576] y=acts0[24576+384]
   4  linear                      1x1x3    7.68 k   32.74 k  linear 10: 8 -> 10
-     state=state order=order x=acts0[24576+384] w=params[1600+3664] bias=params[1728+3594] y=acts1[24576+544] residual=acts0[24576+384]
+     state=state order=order x=acts0[24576+384] w=params[1600+3664] bias=params[1728+3594] y=acts1[24576+544] residual=order
   5  cross_entropy               1x1x3    2.40 k    4.99 k  loss and its gradient, 10 classes
      state=state order=order labels=targets z=acts1[24576+544] dz=acts0[24960+544] rows=acts0[25536+160]
   6  linear_dw                  1x1x24    7.68 k   22.14 k  linear 10: 8 -> 10, 8 slices
@@ -238,15 +249,15 @@ one step: 17 dispatches
 one batch of an evaluation: 7 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  conv2d                     16x1x3    1.33 M  127.87 k  conv2d 1: 3x8x8 -> 8x8x8 + relu
-     state=state order=order x=inputs w=params[0+3800] bias=params[256+3592] y=acts0[0+24576] residual=inputs
+     state=state order=order x=inputs w=params[0+3800] bias=params[256+3592] y=acts0[0+24576] residual=order
   1  conv2d                     16x1x3    3.54 M  227.62 k  conv2d 3: 8x8x8 -> 8x8x8 + relu
-     state=state order=order x=acts0[0+24576] w=params[320+4160] bias=params[896+3592] y=acts1[0+24576] residual=acts0[0+24576]
+     state=state order=order x=acts0[0+24576] w=params[320+4160] bias=params[896+3592] y=acts1[0+24576] residual=order
   2  conv2d                     16x1x3    3.54 M  325.92 k  conv2d 5: 8x8x8 -> 8x8x8 + add + relu
      state=state order=order x=acts1[0+24576] w=params[960+4160] bias=params[1536+3592] y=acts2[0+24576] residual=acts0[0+24576]
   3  avg_pool                    1x2x3   24.58 k   99.84 k  avg_pool 8: 8x8x8 -> 8x1x1
      x=acts2[0+24576] y=acts0[0+384]
   4  linear                      1x1x3    7.68 k   32.74 k  linear 10: 8 -> 10
-     state=state order=order x=acts0[0+384] w=params[1600+3664] bias=params[1728+3594] y=acts1[0+544] residual=acts0[0+384]
+     state=state order=order x=acts0[0+384] w=params[1600+3664] bias=params[1728+3594] y=acts1[0+544] residual=order
   5  cross_entropy               1x1x3    2.40 k    4.99 k  loss and its gradient, 10 classes
      state=state order=order labels=targets z=acts1[0+544] dz=acts0[0+544] rows=acts0[576+160]
   6  tick                        1x1x3       96       896   mean loss, stop test, history
@@ -263,9 +274,9 @@ one step: 11 dispatches
   0  conv2d_pool_tiled         128x1x1  442.37 k   33.01 k  conv2d 1: 1x8x8 -> 6x8x8 + relu + max_pool
      state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144] arg=acts0[6144+2048]
   1  conv2d_tiled               32x2x1    4.42 M  197.22 k  conv2d 4: 6x4x4 -> 40x4x4 + relu
-     state=state order=order x=acts0[0+6144] w=params[128+2160] bias=params[2304+40] y=acts1[0+40960] residual=acts0[0+6144]
+     state=state order=order x=acts0[0+6144] w=params[128+2160] bias=params[2304+40] y=acts1[0+40960] residual=order
   2  linear_tiled                1x2x1  819.20 k  192.04 k  linear 7: 640 -> 10
-     state=state order=order x=acts1[0+40960] w=params[0+8832] y=acts0[8192+640] residual=acts1[0+40960]
+     state=state order=order x=acts1[0+40960] w=params[0+8832] y=acts0[8192+640] residual=order
   3  cross_entropy               1x1x1    3.20 k    5.63 k  loss and its gradient, 10 classes
      state=state order=order labels=targets z=acts0[8192+640] dz=acts1[40960+640] rows=acts1[41600+128]
   4  linear_dw_tiled            20x1x2  819.20 k  218.11 k  linear 7: 640 -> 10, 2 slices
@@ -288,9 +299,9 @@ one batch of an evaluation: 5 dispatches
   0  conv2d_pool_tiled         128x1x1  442.37 k   33.01 k  conv2d 1: 1x8x8 -> 6x8x8 + relu + max_pool
      state=state order=order x=inputs w=params[0+54] bias=params[64+6] y=acts0[0+6144] arg=acts0[6144+2048]
   1  conv2d_tiled               32x2x1    4.42 M  197.22 k  conv2d 4: 6x4x4 -> 40x4x4 + relu
-     state=state order=order x=acts0[0+6144] w=params[128+2160] bias=params[2304+40] y=acts1[0+40960] residual=acts0[0+6144]
+     state=state order=order x=acts0[0+6144] w=params[128+2160] bias=params[2304+40] y=acts1[0+40960] residual=order
   2  linear_tiled                1x2x1  819.20 k  192.04 k  linear 7: 640 -> 10
-     state=state order=order x=acts1[0+40960] w=params[0+8832] y=acts0[0+640] residual=acts1[0+40960]
+     state=state order=order x=acts1[0+40960] w=params[0+8832] y=acts0[0+640] residual=order
   3  cross_entropy               1x1x1    3.20 k    5.63 k  loss and its gradient, 10 classes
      state=state order=order labels=targets z=acts0[0+640] dz=acts1[0+640] rows=acts1[640+128]
   4  tick                        1x1x1      128       768   mean loss, stop test, history

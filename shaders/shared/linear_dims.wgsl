@@ -17,4 +17,5 @@ struct Dims {
     w0: u32,
     bias0: u32,
     dy0: u32,
+    out0: u32, // the same of y or dx, in what it is stored in
 }

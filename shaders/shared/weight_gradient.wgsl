@@ -9,12 +9,13 @@ struct BiasGradient {
     hi: vec4<f32>,
 }
 
-// Four outputs of row b of dy, from element `at` of it on. Those past the end are sums that are not stored.
+// Four outputs of row b of dy, from element `at` of it on. Those past the end are sums that are not stored. Rows start at vectors of
+// four where not ragged.
 fn dy_rows(at: u32, b: u32, ragged: bool) -> vec4<f32> {
     if ragged {
         return dy_quad(at + b * dims.o);
     }
-    return dy4((at + b * dims.o) >> 2u);
+    return dy4((at >> 2u) + b * ((dims.o + 3u) >> 2u));
 }
 
 // The lane's columns of a row of x, from vector i on: an even one where there are eight, which then lie in one texel of bytes.

@@ -253,27 +253,48 @@ impl<'a> Compiler<'a> {
 
     /// Launches of the forward pass; the output's tensor.
     fn forward(&mut self) -> Result<TensorId> {
-        for n in 0..self.graph.nodes.len() {
-            let node = &self.graph.nodes[n];
-            let value = match &node.op {
-                _ if let Some(input) = self.fusion.aliases[n] => self.value(input),
-                Op::Input if self.fusion.gathered_by_readers => Value::Data,
-                Op::Input => Value::Tensor(gather(&mut self.cx, node.shape.iter().product())?),
-                // Evaluated, dropout does nothing.
-                Op::Dropout(_) if !self.cx.training => self.value(node.inputs[0]),
-                op => {
-                    let op = op.clone();
-                    let Forward { y, saved } = self.layer(n, |cx, layer| op.forward(cx, layer))?;
-                    self.saved[n] = saved;
-                    Value::Tensor(y)
-                }
-            };
-            self.values[n] = Some(value);
-        }
+        let first = self.values.iter().take_while(|value| value.is_some()).count();
+        (first..self.graph.nodes.len()).try_for_each(|n| self.forward_of(n))?;
         match self.values.last() {
             Some(Some(Value::Tensor(t))) => Ok(*t),
             _ => Err(Error::shape("model", "has no layer that computes anything")),
         }
+    }
+
+    /// The launches of one node.
+    fn forward_of(&mut self, n: usize) -> Result<()> {
+        let node = &self.graph.nodes[n];
+        let value = match &node.op {
+            _ if let Some(input) = self.fusion.aliases[n] => self.value(input),
+            Op::Input if self.fusion.gathered_by_readers => Value::Data,
+            Op::Input => Value::Tensor(gather(&mut self.cx, node.shape.iter().product())?),
+            // Evaluated, dropout does nothing.
+            Op::Dropout(_) if !self.cx.training => self.value(node.inputs[0]),
+            op => {
+                let op = op.clone();
+                let Forward { y, saved } = self.layer(n, |cx, layer| op.forward(cx, layer))?;
+                self.saved[n] = saved;
+                Value::Tensor(y)
+            }
+        };
+        self.values[n] = Some(value);
+        Ok(())
+    }
+
+    /// The forward pass and the loss of a training step: where one kernel is both the last layer and the loss, the output itself is
+    /// never stored.
+    fn forward_to_loss(&mut self, loss: Loss, outputs: usize) -> Result<LossTensors> {
+        let last = self.graph.nodes.len() - 1;
+        (0..last).try_for_each(|n| self.forward_of(n))?;
+        if self.fusion.aliases[last].is_none() && !matches!(self.graph.nodes[last].op, Op::Input) {
+            let op = self.graph.nodes[last].op.clone();
+            if let Some(tensors) = self.layer(last, |cx, layer| loss.emit_with(cx, layer, &op))? {
+                self.values[last] = Some(Value::Tensor(tensors.dz)); // stands in: nobody reads the output
+                return Ok(tensors);
+            }
+        }
+        let z = self.forward()?;
+        loss.emit(&mut self.cx, z, outputs)
     }
 
     /// The value of a node that has been made.
@@ -381,8 +402,7 @@ impl<'a> Compiler<'a> {
 
     /// A training step: the finished list, and the launch that closes a run.
     fn step(mut self, loss: Loss, optimizer: &Optimizer, outputs: usize) -> Result<(Emit, Ends)> {
-        let z = self.forward()?;
-        let LossTensors { dz, rows } = loss.emit(&mut self.cx, z, outputs)?;
+        let LossTensors { dz, rows } = self.forward_to_loss(loss, outputs)?;
         let forward = self.cx.calls.len();
         self.backward(dz, optimizer)?;
         let updates = updates(&mut self.cx, optimizer)?;

@@ -90,15 +90,19 @@ fn launch_none(inner: &Inner, key: PipelineKey, words: &[u32]) -> Result<()> {
     inner.queue.write_buffer(&dims, 0, bytemuck::cast_slice(words));
     let read = inner.buffer("read", bytes, Usage::STORAGE | Usage::UNIFORM)?;
     let write = inner.buffer("written", bytes, Usage::STORAGE)?;
-    let mirror = inner.mirror("read", 1)?.create_view(&Default::default());
+    let [mirror, stored] =
+        [inner.mirror("read", 1)?, inner.mirror("stored", 1)?].map(|m| m.create_view(&Default::default()));
     let none = vec![(); kernel.entry().bindings.len()];
     let bound = kernel.entry().bound(loads, &none).map(|b| (b.0, b.2));
     let entry = |(binding, access): (u32, Access)| wgpu::BindGroupEntry {
         binding,
         resource: match binding_type(access, loads) {
+            wgpu::BindingType::StorageTexture { .. } if access.writes() => {
+                wgpu::BindingResource::TextureView(&stored)
+            }
             wgpu::BindingType::StorageTexture { .. } => wgpu::BindingResource::TextureView(&mirror),
             _ if binding == 0 => dims.as_entire_binding(),
-            _ if access == Access::Write => write.as_entire_binding(),
+            _ if access.writes() => write.as_entire_binding(),
             _ => read.as_entire_binding(),
         },
     };

@@ -364,15 +364,18 @@ impl Inner {
 
 fn binding_type(access: Access, loads: Loads) -> wgpu::BindingType {
     let ty = match access {
-        Access::Load | Access::Mirror if loads == Loads::Texture => {
+        _ if access.through_mirror(loads) => {
             return wgpu::BindingType::StorageTexture {
-                access: wgpu::StorageTextureAccess::ReadOnly,
+                access: match access.writes() {
+                    true => wgpu::StorageTextureAccess::WriteOnly,
+                    false => wgpu::StorageTextureAccess::ReadOnly,
+                },
                 format: wgpu::TextureFormat::Rgba32Uint,
                 view_dimension: wgpu::TextureViewDimension::D2,
             };
         }
         Access::Uniform => wgpu::BufferBindingType::Uniform,
-        Access::Write => wgpu::BufferBindingType::Storage { read_only: false },
+        Access::Write | Access::Store => wgpu::BufferBindingType::Storage { read_only: false },
         Access::Read | Access::Load | Access::Mirror => wgpu::BufferBindingType::Storage { read_only: true },
     };
     wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None }

@@ -4,10 +4,8 @@ use super::run::MOST_STEPS;
 use super::{Gpu, Pipeline, PipelineKey, signal::Signal};
 use crate::data::{Dataset, Inputs, Targets};
 use crate::error::{Error, Result};
-use crate::kernel::Access;
 use crate::layout::{Hyper, MAX_REPLICAS, MIRROR_ROW, Record, Role, State, View};
 use crate::plan::{Dispatch, Plan};
-use crate::shader::Loads;
 use std::collections::HashMap;
 use std::sync::Arc;
 use wgpu::BufferUsages as Usage;
@@ -371,13 +369,23 @@ impl Program {
         }
         self.compile(list, data).await?;
         let uploaded = &self.datasets[&data];
-        let launch = |(i, d): (usize, &Dispatch)| self.launch(list, d, i, uploaded);
+        // A copy may stand before a launch of this list for the sake of others: of a forward pass, for an update.
+        let read = |view: &View| self.dispatches(list).any(|(_, d)| d.views.contains(view));
+        let launch = |(i, d): (usize, &Dispatch)| self.launch(list, d, i, uploaded, &read);
         let launches = self.gpu.inner.scoped(|| Ok(self.dispatches(list).map(launch).collect())).await?;
         self.bound.insert((list, data), Arc::new(launches));
         Ok(())
     }
 
-    fn launch(&self, list: List, dispatch: &Dispatch, index: usize, data: &Uploaded) -> Launch {
+    /// `read` tells what any launch of the list reads.
+    fn launch(
+        &self,
+        list: List,
+        dispatch: &Dispatch,
+        index: usize,
+        data: &Uploaded,
+        read: &dyn Fn(&View) -> bool,
+    ) -> Launch {
         let inner = &self.gpu.inner;
         let pipeline = inner.pipeline(pipeline_key(dispatch, data));
         let dims = wgpu::BufferBinding {
@@ -386,13 +394,11 @@ impl Program {
             size: wgpu::BufferSize::new(DIMS_STRIDE),
         };
         let bound: Vec<_> = dispatch.kernel.entry().bound(dispatch.loads, &dispatch.views).collect();
-        let through_mirror = |access: Access| {
-            dispatch.loads == Loads::Texture && matches!(access, Access::Load | Access::Mirror)
-        };
         let mirrors: Vec<Option<wgpu::TextureView>> = bound
             .iter()
             .map(|b| {
-                through_mirror(b.2).then(|| self.mirror(b.3.role, data).create_view(&Default::default()))
+                b.2.through_mirror(dispatch.loads)
+                    .then(|| self.mirror(b.3.role, data).create_view(&Default::default()))
             })
             .collect();
         let dims = wgpu::BindingResource::Buffer(dims);
@@ -415,7 +421,7 @@ impl Program {
             entries: &entries,
         });
         let refresh = |view: &View| Refresh::of(view, &self.buffers[&view.role], &self.mirrors[&view.role]);
-        let refresh = dispatch.refresh.iter().map(refresh).collect();
+        let refresh = dispatch.refresh.iter().filter(|view| read(view)).map(refresh).collect();
         Launch { pipeline, group, groups: dispatch.groups, refresh }
     }
 

@@ -241,7 +241,7 @@ fn faults(text: &str) -> Vec<(String, usize)> {
 #[test]
 fn barriers_stand_in_uniform_control_flow() {
     for (file, _) in FILES {
-        for loads in [Loads::Buffer, Loads::Texture] {
+        for loads in Loads::ALL {
             let wrong = faults(&assemble(file, loads));
             let places: Vec<_> =
                 wrong.iter().map(|(point, line)| (point, locate(file, loads, *line))).collect();

@@ -107,7 +107,7 @@ impl BatchNorm {
         }
         if !pool {
             call.bases.push(base(offset_of!(Dims, residual0), call.operands.len()));
-            call.operands.push(layer.residual());
+            call.operands.push(layer.residual(layer.inputs[0].into()));
         }
         call.dims = dims.words();
         cx.call(call);

@@ -197,7 +197,7 @@ impl Conv2d {
             dims.ra = cx.stride(Value::Tensor(arg));
             operands.push(Operand::Tensor(arg));
         } else if self.adds() {
-            operands.push(layer.residual());
+            operands.push(layer.residual(Operand::Order));
         }
         let planes = [cx.batch, self.out, layer.shape[1] * layer.shape[2]];
         cx.call(Call {

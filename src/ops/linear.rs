@@ -4,7 +4,7 @@ use super::product::{self, Fours, Pass};
 use super::{Backward, Fill, Forward, Layer, ParamSpec, base, dims_text, linear_update, weights};
 use crate::error::{Error, Result};
 use crate::layout::dims;
-use crate::plan::{Call, Emit, Operand, Value, check_turns, sliced};
+use crate::plan::{Call, Emit, Operand, Tiling, Value, check_turns, sliced};
 use std::mem::offset_of;
 
 /// Fully connected layer.
@@ -20,6 +20,7 @@ dims! {
     Dims {
         b: u32, i: u32, o: u32, rx: u32, ry: u32, rp: u32, rdw: u32, rdb: u32, slices: u32, slice_b: u32,
         accumulate: u32, has_bias: u32, replicas: u32, x0: u32, w0: u32, bias0: u32, dy0: u32,
+        out0: u32,
     }
 }
 
@@ -66,13 +67,24 @@ impl Linear {
         }
     }
 
-    /// How its rows lie in vectors of four.
-    fn fours(&self, layer: &Layer<'_>) -> Fours {
-        match (layer.input_len(0).is_multiple_of(4), self.out.is_multiple_of(4)) {
+    /// How its rows lie in vectors of four, where those of its outputs, or of their gradient, are `row` words apart.
+    fn fours(&self, layer: &Layer<'_>, row: usize) -> Fours {
+        match (layer.input_len(0).is_multiple_of(4), row.is_multiple_of(4)) {
             (true, true) => Fours::All,
             (true, false) => Fours::Inputs,
             (false, _) => Fours::None,
         }
+    }
+
+    /// Do all kernels of the layer take a gradient whose rows are of any length in vectors of four?
+    pub(super) fn takes_rows(&self, cx: &Emit, layer: &Layer<'_>) -> bool {
+        let inputs = layer.input_len(0);
+        let tilings = [
+            cx.tuning.choice(cx.batch, self.out).products,
+            cx.tuning.choice(cx.batch, inputs).products,
+            cx.tuning.choice(self.out, inputs).gradients,
+        ];
+        inputs.is_multiple_of(4) && tilings.iter().all(|tiling| *tiling == Tiling::Broadcast)
     }
 
     pub(super) fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
@@ -84,16 +96,17 @@ impl Linear {
         let y = cx.tensor(cx.batch * self.out);
         let dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
         let tiling = cx.tuning.choice(cx.batch, self.out).products;
-        let (kernel, tile) = product::kernel(Pass::Forward, tiling, self.fours(layer));
+        let (kernel, tile) = product::kernel(Pass::Forward, tiling, self.fours(layer, self.out));
         let mut operands = vec![Operand::State, Operand::Order, layer.inputs[0].into()];
         operands.extend(weights(kernel, layer));
-        operands.extend([Operand::Tensor(y), layer.residual()]);
+        let output = operands.len();
+        operands.extend([Operand::Tensor(y), layer.residual(Operand::Order)]);
         cx.call(Call {
             kernel,
             act: layer.epilogue.code(),
             dims: dims.words(),
             operands,
-            bases: vec![base(offset_of!(Dims, x0), 2)],
+            bases: vec![base(offset_of!(Dims, x0), 2), base(offset_of!(Dims, out0), output)],
             groups: tile.groups("linear", self.out, cx.batch, cx.replicas)?,
             note: layer.note(),
             flops: self.flops(cx, layer),
@@ -108,8 +121,9 @@ impl Linear {
 
     fn weight_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
         let inputs = layer.input_len(0);
+        let row = cx.row(io.dy, self.out);
         let choice = cx.tuning.choice(self.out, inputs);
-        let (kernel, tile) = product::kernel(Pass::WeightGradient, choice.gradients, self.fours(layer));
+        let (kernel, tile) = product::kernel(Pass::WeightGradient, choice.gradients, self.fours(layer, row));
         let tiles = tile.count(inputs, self.out);
         let (slices, slice_b) = cx.slices("linear", choice.groups, tiles, cx.batch, 1)?;
         if let Some(update) = io.update.filter(|_| slices == 1)
@@ -152,8 +166,9 @@ impl Linear {
     fn input_gradient(&self, cx: &mut Emit, layer: &Layer<'_>, io: &Backward<'_>) -> Result<()> {
         let Some(grad) = io.dx[0] else { return Ok(()) };
         check_turns("linear", self.out as u64)?;
+        let row = cx.row(io.dy, self.out);
         let tiling = cx.tuning.choice(cx.batch, layer.input_len(0)).products;
-        let (kernel, tile) = product::kernel(Pass::InputGradient, tiling, self.fours(layer));
+        let (kernel, tile) = product::kernel(Pass::InputGradient, tiling, self.fours(layer, row));
         let dims = Dims {
             accumulate: u32::from(grad.accumulate),
             ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))
@@ -168,7 +183,11 @@ impl Linear {
                 Operand::Tensor(io.dy),
                 Operand::Tensor(grad.tensor),
             ],
-            bases: vec![base(offset_of!(Dims, x0), 0), base(offset_of!(Dims, dy0), 2)],
+            bases: vec![
+                base(offset_of!(Dims, x0), 0),
+                base(offset_of!(Dims, dy0), 2),
+                base(offset_of!(Dims, out0), 3),
+            ],
             groups: tile.groups("linear", layer.input_len(0), cx.batch, cx.replicas)?,
             note: grad.note(layer.label),
             flops: self.flops(cx, layer),

@@ -10,8 +10,8 @@ use std::mem::offset_of;
 
 dims! {
     Dims {
-        b: u32, i: u32, o: u32, rx: u32, ry: u32, rp: u32, replicas: u32, has_bias: u32, x0: u32, dy0: u32, w0: u32,
-        bias0: u32, norm0: u32, plane: u32, beta2: f32, eps: f32, nesterov: u32, decoupled: u32, w_rate: f32,
+        b: u32, i: u32, o: u32, rx: u32, ry: u32, rp: u32, replicas: u32, has_bias: u32, x0: u32, dy0: u32,
+        w0: u32, bias0: u32, norm0: u32, plane: u32, beta2: f32, eps: f32, nesterov: u32, decoupled: u32, w_rate: f32,
         w_decay: f32, bias_rate: f32, bias_decay: f32,
     }
 }

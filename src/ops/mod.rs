@@ -11,6 +11,7 @@ mod dropout;
 mod gather;
 mod layers;
 mod linear;
+mod linear_cross_entropy;
 mod linear_update;
 mod max_pool;
 mod mean_squared_error;
@@ -165,9 +166,9 @@ impl Layer<'_> {
         format!("{}{}", self.label, self.epilogue.note())
     }
 
-    /// What is added to the output. Where nothing is the input stands in: bound, never read.
-    pub fn residual(&self) -> Operand {
-        self.residual.unwrap_or(self.inputs[0]).into()
+    /// What is added to the output. Where nothing is something else stands in: bound, never read.
+    pub fn residual(&self, stand_in: Operand) -> Operand {
+        self.residual.map_or(stand_in, Operand::from)
     }
 
     /// Elements of one sample of input `i`.
@@ -402,6 +403,16 @@ impl Loss {
         }
     }
 
+    /// Appends the launch that is the model's last layer and the loss, where there is one.
+    pub(crate) fn emit_with(self, cx: &mut Emit, layer: &Layer<'_>, op: &Op) -> Result<Option<LossTensors>> {
+        match (self, op) {
+            (Self::CrossEntropy, Op::Linear(op)) if layer.epilogue == Epilogue::default() => {
+                linear_cross_entropy::emit(cx, layer, op)
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Appends the launch that turns the model's output into rows of losses and the output's gradient.
     pub(crate) fn emit(self, cx: &mut Emit, z: TensorId, outputs: usize) -> Result<LossTensors> {
         match self {
@@ -464,6 +475,7 @@ pub(crate) fn dims_of_every_file() -> Vec<(&'static str, &'static [&'static str]
         ("layers", layers::Dims::FIELDS),
         ("linear", linear::Dims::FIELDS),
         ("linear_broadcast", linear::Dims::FIELDS),
+        ("linear_cross_entropy", linear_cross_entropy::Dims::FIELDS),
         ("linear_tiled", linear::Dims::FIELDS),
         ("linear_tiled64", linear::Dims::FIELDS),
         ("linear_update", linear_update::Dims::FIELDS),

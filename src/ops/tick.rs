@@ -36,7 +36,7 @@ pub(crate) enum End {
 
 pub(crate) fn tick(cx: &mut Emit, rows: TensorId, accuracy: bool, norm: Norm, end: End) -> Result<()> {
     let norms = if norm == Norm::Never { 0 } else { cx.norm_parts };
-    check_turns("tick", (cx.batch + norms).div_ceil(64) as u64 + 16)?;
+    check_turns("tick", (cx.batch + norms).div_ceil(8) as u64 + 16)?;
     let dims = Dims {
         b: cx.batch as u32,
         norms: norms as u32,

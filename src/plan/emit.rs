@@ -11,6 +11,8 @@ use crate::shader::Loads;
 const MAX_TURNS: u64 = 60_000;
 /// Workgroups in one dimension of a grid, WebGPU's limit.
 const MAX_GROUPS: usize = 65_535;
+/// Words of the largest tensor that its maker puts straight into its mirror: of a larger one a copy costs less than texel by texel.
+const MOST_STORED: usize = 1 << 17;
 
 /// Which kernels a plan uses for its matrix products, and how operands are read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -120,6 +122,8 @@ pub(crate) struct Base {
 
 pub(crate) struct Tensor {
     pub len: usize,
+    /// Words from one row of the batch to the next, where it is not the shape that says so.
+    pub row: Option<usize>,
 }
 
 /// Where a parameter's gradient is: (slices, replicas, len).
@@ -169,8 +173,19 @@ impl Emit {
 
     /// A new tensor of `len` words a replica.
     pub fn tensor(&mut self, len: usize) -> TensorId {
-        self.tensors.push(Tensor { len });
+        self.tensors.push(Tensor { len, row: None });
         TensorId(self.tensors.len() - 1)
+    }
+
+    /// A new tensor of the batch's rows, `row` words apart.
+    pub fn tensor_of_rows(&mut self, row: usize) -> TensorId {
+        self.tensors.push(Tensor { len: self.batch * row, row: Some(row) });
+        TensorId(self.tensors.len() - 1)
+    }
+
+    /// Words from one row of a tensor to the next, of which `len` count.
+    pub fn row(&self, tensor: TensorId, len: usize) -> usize {
+        self.tensors[tensor.0].row.unwrap_or(len)
     }
 
     /// Words from one replica of a value to the next.
@@ -273,19 +288,44 @@ impl Emit {
         }
     }
 
-    fn dispatch(&self, call: &Call, places: &[(usize, usize)]) -> Dispatch {
+    /// Which tensors their makers put straight into their mirrors: those that one launch makes and all others load. A large one
+    /// is better copied: see benches/NOTES.md.
+    fn stored(&self) -> Vec<bool> {
+        let uses = self.calls.iter().flat_map(|c| c.operands.iter().zip(c.kernel.entry().bindings));
+        let mut uses_of = vec![[0; 3]; self.tensors.len()]; // stores, loads, others
+        for (operand, binding) in uses {
+            if let Operand::Tensor(TensorId(t)) = operand {
+                let kind = match binding.2 {
+                    Access::Store => 0,
+                    Access::Load => 1,
+                    _ => 2,
+                };
+                uses_of[*t][kind] += 1;
+            }
+        }
+        let small = |t: &Tensor| self.replicas * t.len <= MOST_STORED;
+        let of = uses_of.iter().zip(&self.tensors);
+        of.map(|(&[stores, loads, others], t)| stores == 1 && loads > 0 && others == 0 && small(t)).collect()
+    }
+
+    fn dispatch(&self, call: &Call, places: &[(usize, usize)], stored: &[bool]) -> Dispatch {
         let entry = call.kernel.entry();
-        let mirrored = self.profile() == Profile::Mirrored;
-        let loads = if mirrored { Loads::Texture } else { Loads::Buffer };
+        let outputs = call.operands.iter().zip(entry.bindings).filter(|(_, b)| b.2 == Access::Store);
+        let mut outputs =
+            outputs.map(|(o, _)| matches!(o, Operand::Tensor(TensorId(t)) if stored[*t])).peekable();
+        let loads = match self.profile() {
+            Profile::Mirrored if outputs.peek().is_some() && outputs.all(|o| o) => Loads::Stored,
+            Profile::Mirrored => Loads::Texture,
+            Profile::Portable | Profile::Tiled | Profile::Broadcast => Loads::Buffer,
+        };
         let views: Vec<View> = call.operands.iter().map(|&o| self.view(o, places)).collect();
         let mut dims = call.dims.clone();
-        if mirrored && entry.has_choice() {
-            // A buffer's binding starts at the tensor; a mirror has no offset.
-            call.bases.iter().for_each(|b| dims[b.word] = (views[b.operand].offset / b.unit) as u32);
+        // A buffer's binding starts at the tensor; a mirror has no offset.
+        for base in call.bases.iter().filter(|b| entry.bindings[b.operand].2.through_mirror(loads)) {
+            dims[base.word] = (views[base.operand].offset / base.unit) as u32;
         }
         // What stands in for something else is bound twice and read once.
-        let bound: Vec<_> =
-            call.operands.iter().zip(entry.bindings.iter().map(|b| b.2 == Access::Write)).collect();
+        let bound: Vec<_> = call.operands.iter().zip(entry.bindings.iter().map(|b| b.2.writes())).collect();
         let once = bound.iter().zip(&views).enumerate().filter(|(i, (b, _))| !bound[..*i].contains(b));
         let words: usize = once.map(|(_, (&(&o, _), v))| self.traffic(o, v)).sum();
         Dispatch {
@@ -304,7 +344,8 @@ impl Emit {
 
     /// The finished list.
     pub fn dispatches(&self, places: &[(usize, usize)]) -> Vec<Dispatch> {
-        let mut list: Vec<Dispatch> = self.calls.iter().map(|c| self.dispatch(c, places)).collect();
+        let stored = self.stored();
+        let mut list: Vec<Dispatch> = self.calls.iter().map(|c| self.dispatch(c, places, &stored)).collect();
         self.refresh(&mut list);
         list
     }
@@ -320,7 +361,7 @@ impl Emit {
             let bound: Vec<(Access, View, Operand)> =
                 kernel.entry().bound(loads, views).zip(operands).map(|(b, o)| (b.2, *b.3, *o.3)).collect();
             for (access, view, operand) in &bound {
-                let mirrored = loads == Loads::Texture && matches!(access, Access::Load | Access::Mirror);
+                let mirrored = access.through_mirror(loads) && !access.writes();
                 let touched = self.touched(*operand);
                 let is_fresh =
                     fresh.iter().any(|(f, stale)| f == view && !stale.iter().any(|p| touched.contains(p)));
@@ -332,13 +373,16 @@ impl Emit {
                     list[at].refresh.push(*view);
                 }
             }
-            for (_, view, operand) in bound.iter().filter(|b| b.0 == Access::Write) {
+            for (access, view, operand) in bound.iter().filter(|b| b.0.writes()) {
                 match operand {
                     Operand::Params(..) | Operand::Moments(..) => {
                         let stale = fresh.iter_mut().filter(|(f, _)| f.overlaps(view));
                         stale.for_each(|(_, stale)| stale.extend(self.touched(*operand)));
                     }
                     _ => fresh.retain(|(f, _)| !f.overlaps(view)),
+                }
+                if access.through_mirror(loads) {
+                    fresh.push((*view, Vec::new()));
                 }
             }
         }
@@ -348,9 +392,8 @@ impl Emit {
 /// The latest launch up to the `i`-th before which something is copied anyway and the view is as it is before the `i`-th. Each
 /// place where something is copied ends a pass. (Micro-batches share launches, not all of which belong to each.)
 fn earlier(list: &[Dispatch], i: usize, view: &View) -> usize {
-    let writes = |d: &Dispatch| {
-        d.kernel.entry().bound(d.loads, &d.views).any(|b| b.2 == Access::Write && b.3.overlaps(view))
-    };
+    let writes =
+        |d: &Dispatch| d.kernel.entry().bound(d.loads, &d.views).any(|b| b.2.writes() && b.3.overlaps(view));
     let first = list[..i].iter().rposition(writes).map_or(0, |at| at + 1);
     (first..=i).rev().find(|&at| !list[at].refresh.is_empty()).unwrap_or(i)
 }

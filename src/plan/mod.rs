@@ -12,7 +12,7 @@ pub(crate) use emit::{
 pub(crate) use place::place;
 pub use tuning::{ClassTuning, DeviceClass, ShapeClass, Tiling, Tuning};
 
-use crate::kernel::{Access, Kernel};
+use crate::kernel::Kernel;
 use crate::layout::{Arena, Role, View};
 use crate::shader::Loads;
 
@@ -127,12 +127,11 @@ impl Plan {
         self.sizes.iter().map(|&(role, words)| (role, 4 * words as u64)).collect()
     }
 
-    /// The buffers that some dispatch reads through a mirror.
+    /// The buffers whose mirror some dispatch reads or writes.
     pub(crate) fn mirrors(&self) -> Vec<Role> {
         let mirrored = |d: &Dispatch| -> Vec<Role> {
             let bound = d.kernel.entry().bound(d.loads, &d.views);
-            let read = |a: Access| d.loads == Loads::Texture && matches!(a, Access::Load | Access::Mirror);
-            bound.filter(|b| read(b.2)).map(|b| b.3.role).collect()
+            bound.filter(|b| b.2.through_mirror(d.loads)).map(|b| b.3.role).collect()
         };
         let mut roles: Vec<Role> =
             self.step.iter().chain(&self.carry).chain(&self.eval).flat_map(mirrored).collect();

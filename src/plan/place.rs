@@ -7,8 +7,12 @@ use std::ops::Range;
 
 /// The tensors that a launch reads and those that it writes.
 fn touched(call: &Call, access: Access) -> impl Iterator<Item = TensorId> + '_ {
-    // A load is a read, whether from the buffer or from its mirror.
-    let kind = |a: Access| if a == Access::Load { Access::Read } else { a };
+    // A load is a read, whether from the buffer or from its mirror; a store is a write.
+    let kind = |a: Access| match a {
+        Access::Load => Access::Read,
+        Access::Store => Access::Write,
+        other => other,
+    };
     let pairs = call.operands.iter().zip(call.kernel.entry().bindings);
     pairs.filter_map(move |(operand, binding)| match operand {
         Operand::Tensor(t) if kind(binding.2) == access => Some(*t),
@@ -108,7 +112,7 @@ mod tests {
     #[test]
     fn a_chain_needs_two_colours_and_reuses_them() {
         let calls = chain(&[(0, 1), (1, 2), (2, 3), (3, 4)]);
-        let tensors: Vec<_> = (0..5).map(|_| Tensor { len: 100 }).collect();
+        let tensors: Vec<_> = (0..5).map(|_| Tensor { len: 100, row: None }).collect();
         let (places, sizes) = place(&calls, &tensors, 1, 64);
         assert_eq!(places.iter().map(|p| p.0).collect::<Vec<_>>(), [0, 1, 0, 1, 0]);
         // Tensor 0 is dead when 2 is written: one place serves both.
@@ -126,7 +130,7 @@ mod tests {
         ) {
             let links: Vec<_> = links.into_iter().filter(|(x, y)| x != y).collect();
             let calls = chain(&links);
-            let tensors: Vec<_> = (0..9).map(|i| Tensor { len: 50 + 37 * i }).collect();
+            let tensors: Vec<_> = (0..9).map(|i| Tensor { len: 50 + 37 * i, row: None }).collect();
             let (places, sizes) = place(&calls, &tensors, replicas, align);
             let lives = lifetimes(&calls, 9);
             let end = |t: usize| places[t].1 + replicas * padded(tensors[t].len);

@@ -38,7 +38,12 @@ fn rows(f: &mut fmt::Formatter<'_>, list: &[Dispatch], bindings: bool) -> fmt::R
         )?;
         if bindings {
             let bound = d.kernel.entry().bound(d.loads, &d.views);
-            let named: Vec<_> = bound.map(|(_, name, _, view)| format!("{name}={}", range(view))).collect();
+            let named = bound.map(|(_, name, access, view)| {
+                let mirror =
+                    if access.writes() && access.through_mirror(d.loads) { "mirror of " } else { "" };
+                format!("{name}={mirror}{}", range(view))
+            });
+            let named: Vec<_> = named.collect();
             writeln!(f, "     {}", named.join(" "))?;
             if !d.refresh.is_empty() {
                 let copied: Vec<_> = d.refresh.iter().map(range).collect();

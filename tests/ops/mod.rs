@@ -16,6 +16,7 @@ mod finite_difference;
 mod fusion;
 mod gather;
 mod linear;
+mod linear_cross_entropy;
 mod max_pool;
 mod mean_squared_error;
 mod pooling;

@@ -30,7 +30,7 @@ const CLEAR: f64 = 3.3;
 const RISES: f64 = 1.4;
 /// Standard errors that the fall must measure for its middle to count: below, noise moves the middle by decades.
 const SHARP: f64 = 5.0;
-/// Decades to either side of the answer: between them lay the best constant rate of 45 to 65 % of the curves measured, by set.
+/// Decades to either side of the answer: between them lay the best constant rate of 47 to 65 % of the curves measured, by set.
 const SPREAD: f64 = 0.55;
 /// Standard deviations above the start beyond which a loss is cut off: how far a run diverged says nothing.
 const DIVERGED: f64 = 3.0;
@@ -60,7 +60,7 @@ const MOST_CLEAR: f64 = 1e3;
 /// `loss` is raw, one a rate, and `lr` rises. `lr` may be the whole planned grid, longer than the losses of a run that
 /// was stopped: with `lr` longer, or with a loss that is not finite, the curve is known to have ended in divergence.
 ///
-/// `low` and `high` are 0.55 decades to either side: for 45 to 65 % of the curves that it was measured on, by set, the best
+/// `low` and `high` are 0.55 decades to either side: for 47 to 65 % of the curves that it was measured on, by set, the best
 /// constant rate lay between them. [`Suggestion::one_cycle_peak`] is for such a schedule.
 /// `score` says by how many standard errors some stretch of the curve lies below all before it.
 ///

@@ -313,51 +313,42 @@ memory: params 35.33 kB, moments 35.33 kB, buffers 0 B, grads 354.82 kB, norms 2
 
 const MIRRORED_MLP: &str = "
 24 -> 5, cross_entropy, SGD momentum 0.9, batch 16
-one step: 10 dispatches
+one step: 9 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  linear_broadcast            1x1x1   24.58 k    5.25 k  linear 1: 24 -> 32 + relu
-     state=state order=order x=inputs w=params[0+1600] y=acts0[0+512] residual=inputs
-     mirrored first: params[0+1600]
+     state=state order=order x=inputs w=params[0+1600] y=mirror of acts0[0+512] residual=order
+     mirrored first: params[0+1600] moments
   1  linear_broadcast            1x1x1   16.38 k    5.18 k  linear 3: 32 -> 16 + relu
-     state=state order=order x=acts0[0+512] w=params[0+1600] y=acts1[0+256] residual=acts0[0+512]
-     mirrored first: acts0[0+512]
-  2  linear_ragged               1x1x1    2.56 k    1.68 k  linear 5: 16 -> 5
-     state=state order=order x=acts1[0+256] w=params[0+1600] y_words=acts0[4096+80] residual=acts1[0+256]
-     mirrored first: acts1[0+256]
-  3  cross_entropy               1x1x1      400       768   loss and its gradient, 5 classes
-     state=state order=order labels=targets z=acts0[4096+80] dz=acts1[4096+80] rows=acts1[8192+32]
-  4  linear_dx_ragged            1x1x1    2.56 k    2.71 k  linear 5: 16 -> 5, through relu
-     x=acts1[0+256] w=params[0+1600] dy=acts1[4096+80] dx=acts0[4096+256]
-     mirrored first: acts1[4096+80]
-  5  linear_dx_broadcast          1x1x1   16.38 k    7.23 k  linear 3: 32 -> 16, through relu
-     x=acts0[0+512] w=params[0+1600] dy=acts0[4096+256] dx=acts1[12288+512]
-     mirrored first: acts0[4096+256] moments
-  6  tick                        1x1x1       40       384   mean loss, stop test, history
-     states=state rows=acts1[8192+32] norms=norms schedule=schedule history=history
-  7  linear_sgd_ragged           1x1x1    3.58 k    2.96 k  linear 5: 16 -> 5 + SGD momentum 0.9
-     state=state order=order x=acts1[0+256] dy=acts1[4096+80] params=params[0+1600] moments=moments norms=norms params_mirror=params[0+1600] moments_mirror=moments
-  8  linear_sgd_broadcast          1x1x1   22.72 k   11.78 k  linear 3: 32 -> 16 + SGD momentum 0.9
-     state=state order=order x=acts0[0+512] dy=acts0[4096+256] params=params[0+1600] moments=moments norms=norms params_mirror=params[0+1600] moments_mirror=moments
-  9  linear_sgd_broadcast          1x2x1   34.18 k   15.10 k  linear 1: 24 -> 32 + SGD momentum 0.9
-     state=state order=order x=inputs dy=acts1[12288+512] params=params[0+1600] moments=moments norms=norms params_mirror=params[0+1600] moments_mirror=moments
-     mirrored first: acts1[12288+512]
+     state=state order=order x=acts0[0+512] w=params[0+1600] y=mirror of acts1[0+256] residual=order
+  2  linear_cross_entropy          1x1x1    2.96 k    2.00 k  linear 5: 16 -> 5 + cross_entropy, and its gradient
+     state=state order=order x=acts1[0+256] w=params[0+1600] labels=targets dz=mirror of acts0[4096+128] rows=acts0[8192+32]
+  3  linear_dx_broadcast          1x1x1    2.56 k    2.90 k  linear 5: 16 -> 5, through relu
+     x=acts1[0+256] w=params[0+1600] dy=acts0[4096+128] dx=mirror of acts2[0+256]
+  4  linear_dx_broadcast          1x1x1   16.38 k    7.23 k  linear 3: 32 -> 16, through relu
+     x=acts0[0+512] w=params[0+1600] dy=acts2[0+256] dx=mirror of acts1[4096+512]
+  5  tick                        1x1x1       40       384   mean loss, stop test, history
+     states=state rows=acts0[8192+32] norms=norms schedule=schedule history=history
+  6  linear_sgd_broadcast          1x1x1    3.58 k    3.15 k  linear 5: 16 -> 5 + SGD momentum 0.9
+     state=state order=order x=acts1[0+256] dy=acts0[4096+128] params=params[0+1600] moments=moments norms=norms params_mirror=params[0+1600] moments_mirror=moments
+  7  linear_sgd_broadcast          1x1x1   22.72 k   11.78 k  linear 3: 32 -> 16 + SGD momentum 0.9
+     state=state order=order x=acts0[0+512] dy=acts2[0+256] params=params[0+1600] moments=moments norms=norms params_mirror=params[0+1600] moments_mirror=moments
+  8  linear_sgd_broadcast          1x2x1   34.18 k   15.10 k  linear 1: 24 -> 32 + SGD momentum 0.9
+     state=state order=order x=inputs dy=acts1[4096+512] params=params[0+1600] moments=moments norms=norms params_mirror=params[0+1600] moments_mirror=moments
 
 one batch of an evaluation: 5 dispatches
   #  kernel                 workgroups      FLOP     bytes  layer
   0  linear_broadcast            1x1x1   24.58 k    5.25 k  linear 1: 24 -> 32 + relu
-     state=state order=order x=inputs w=params[0+1600] y=acts0[0+512] residual=inputs
+     state=state order=order x=inputs w=params[0+1600] y=mirror of acts0[0+512] residual=order
      mirrored first: params[0+1600]
   1  linear_broadcast            1x1x1   16.38 k    5.18 k  linear 3: 32 -> 16 + relu
-     state=state order=order x=acts0[0+512] w=params[0+1600] y=acts1[0+256] residual=acts0[0+512]
-     mirrored first: acts0[0+512]
+     state=state order=order x=acts0[0+512] w=params[0+1600] y=mirror of acts1[0+256] residual=order
   2  linear_ragged               1x1x1    2.56 k    1.68 k  linear 5: 16 -> 5
-     state=state order=order x=acts1[0+256] w=params[0+1600] y_words=acts0[0+80] residual=acts1[0+256]
-     mirrored first: acts1[0+256]
+     state=state order=order x=acts1[0+256] w=params[0+1600] y_words=acts0[0+80] residual=order
   3  cross_entropy               1x1x1      400       768   loss and its gradient, 5 classes
      state=state order=order labels=targets z=acts0[0+80] dz=acts1[0+80] rows=acts1[4096+32]
   4  tick                        1x1x1       32       384   mean loss, stop test, history
      states=state rows=acts1[4096+32] norms=norms schedule=schedule history=history
 
-123.38 kFLOP and 53.05 kB a step; 1413 parameters
-memory: params 16.38 kB, moments 16.38 kB, buffers 0 B, grads 0 B, norms 16.38 kB, blocks 16.38 kB, acts0 32.77 kB, acts1 65.54 kB = 163.84 kB
+123.38 kFLOP and 52.98 kB a step; 1413 parameters
+memory: params 16.38 kB, moments 16.38 kB, buffers 0 B, grads 0 B, norms 16.38 kB, blocks 16.38 kB, acts0 49.15 kB, acts1 32.77 kB, acts2 16.38 kB = 163.84 kB
 ";

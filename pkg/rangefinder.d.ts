@@ -147,7 +147,7 @@ export interface FindOptions {
   to?: number;
   /** Rates between them, evenly spaced in their logarithm; default 100. */
   steps?: number;
-  /** Updates at each rate; default 1 in "restart", 20 in "replicas". */
+  /** Updates at each rate; default 1 in "restart", 20 in "replicas". Only these. */
   probe?: number;
   /** Batch orders swept over at once: the mean curve and its spread; default 1. Only "sweep" and "same-batch". */
   seeds?: number;

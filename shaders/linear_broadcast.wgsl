@@ -1,9 +1,10 @@
 // Fully connected layer for devices where workgroup memory is slow and a subgroup has 8 lanes: linear.wgsl's formulas.
 //   linear_broadcast, linear_dx_broadcast, linear_dw_broadcast   I is a multiple of four; O too, or dy's rows start at vectors of
 //                                                                four, with zeros behind the outputs
+//   linear_wide, linear_dx_wide                                  the same
 //   linear_ragged, linear_dx_ragged, linear_dw_ragged            I is; O is any number, such as ten classes
-// Launch: 16 x 32 outputs a workgroup of one subgroup: x over columns, y over rows, z the replica (of dw: replica * slices +
-// slice).
+// Launch: 16 x 32 outputs, of wide ones 16 x 64, a workgroup of one subgroup: x over columns, y over rows, z the replica (of dw:
+// replica * slices + slice).
 // Edges: rows and columns past the end are computed from clamped loads and not stored: every lane must take part. In ragged
 // ones dy's terms past the end of a row are the next row's, or padding, which may be another replica's NaN: they are replaced
 // by zeros.
@@ -30,27 +31,51 @@
 
 const LANES = vec4<u32>(0u, 1u, 2u, 3u);
 
-@compute @workgroup_size(8)
-fn linear_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+// The bias of columns col to col + 3. A parameter starts at a vector, and is followed by padding.
+fn bias4(r: u32, col: u32) -> vec4<f32> {
+    if dims.has_bias == 0u {
+        return vec4<f32>();
+    }
+    return w4(dims.bias0 + ((r * dims.rp + col) >> 2u));
+}
+
+fn outputs(wid: vec3<u32>, lane: u32, wide: bool) {
     let r = wid.z;
     let row = wid.y * 16u;
-    let col = wid.x * 32u + 4u * lane;
-    var t = products(r, lane, row, min(col, dims.o - 4u) + LANES);
+    let col = (wid.x * 8u + lane) * select(4u, 8u, wide);
+    let last = dims.o - 4u;
+    var t: Rows;
+    var u: Rows;
+    products(&t, &u, wide, r, lane, row, min(col, last) + LANES, min(col + 4u, last) + LANES);
     if col >= dims.o {
         return;
     }
-    var offset = vec4<f32>();
-    if dims.has_bias == 1u {
-        offset = w4(dims.bias0 + ((r * dims.rp + col) >> 2u));
-    }
+    let bias = bias4(r, col);
+    let bias_next = bias4(r, min(col + 4u, last));
+    let both = col < last;
     let out = (r * dims.ry + row * dims.o + col) >> 2u;
     let step = dims.o >> 2u;
     let rows = min(16u, dims.b - row);
     let out0 = dims.out0;
     for (var i = 0u; i < rows; i++) {
         let to = out + i * step;
-        store_y(out0 + to, apply4(add_residual4(rows_row(&t, i) + offset, 4u * to + LANES)));
+        store_y(out0 + to, apply4(add_residual4(rows_row(&t, i) + bias, 4u * to + LANES)));
+        if wide {
+            if both {
+                store_y(out0 + to + 1u, apply4(add_residual4(rows_row(&u, i) + bias_next, 4u * to + 4u + LANES)));
+            }
+        }
     }
+}
+
+@compute @workgroup_size(8)
+fn linear_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    outputs(wid, lane, false);
+}
+
+@compute @workgroup_size(8)
+fn linear_wide(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    outputs(wid, lane, true);
 }
 
 @compute @workgroup_size(8)
@@ -58,19 +83,19 @@ fn linear_ragged(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocatio
     let r = wid.z;
     let row = wid.y * 16u;
     let col = wid.x * 32u + 4u * lane;
-    var t = products(r, lane, row, min(col + LANES, vec4<u32>(dims.o - 1u)));
+    let cols = min(col + LANES, vec4<u32>(dims.o - 1u));
+    var t: Rows;
+    var none: Rows;
+    products(&t, &none, false, r, lane, row, cols, cols);
     if col >= dims.o {
         return;
     }
-    var offset = vec4<f32>();
-    if dims.has_bias == 1u {
-        offset = w4(dims.bias0 + ((r * dims.rp + col) >> 2u)); // a parameter starts at a vector, and is followed by padding
-    }
+    let bias = bias4(r, col);
     let out = r * dims.ry + row * dims.o + col;
     let rows = min(16u, dims.b - row);
     for (var i = 0u; i < rows; i++) {
         let at = out + i * dims.o;
-        let v = apply4(add_residual4(rows_row(&t, i) + offset, at + LANES));
+        let v = apply4(add_residual4(rows_row(&t, i) + bias, at + LANES));
         y_words[at] = v.x;
         if col + 1u < dims.o {
             y_words[at + 1u] = v.y;
@@ -92,25 +117,43 @@ fn dy_terms(row: u32, k: u32, ragged: bool) -> vec4<f32> {
     return dy4((row + k) >> 2u);
 }
 
-fn input_gradient(wid: vec3<u32>, lane: u32, ragged: bool) {
+// A vector of dx: times the slope at x, onto what is there.
+fn finish_dx(at: u32, sum: vec4<f32>, x0: u32, out0: u32, accumulate: bool) {
+    var v = sum;
+    if ACT != 0u {
+        v *= slope4_at(bitcast<vec4<f32>>(x4(x0 + at)));
+    }
+    if accumulate {
+        v += dx_before(at);
+    }
+    store_dx(out0 + at, v);
+}
+
+fn input_gradient(wid: vec3<u32>, lane: u32, ragged: bool, wide: bool) {
     let r = wid.z;
     let row = wid.y * 16u;
-    let col = wid.x * 32u + 4u * lane;
+    let col = (wid.x * 8u + lane) * select(4u, 8u, wide);
     let last = dims.o - 1u;
     let dy0 = 4u * dims.dy0 + r * dims.ry;
     let terms = select((dims.o + 3u) & ~3u, dims.o, ragged);
     let dy_lo = dy0 + min(row + lane, dims.b - 1u) * terms;
     let dy_hi = dy0 + min(row + 8u + lane, dims.b - 1u) * terms;
     let width = dims.i >> 2u;
+    let both = col + 4u < dims.i;
+    let next = select(0u, 1u, both);
     var w_k = dims.w0 + ((r * dims.rp + min(col, dims.i - 4u)) >> 2u);
     let w_last = w_k + last * width;
     var t: Rows;
+    var u: Rows;
     for (var k = 0u; k <= last; k += 4u) {
         let lo = dy_terms(dy_lo, k, ragged);
         let hi = dy_terms(dy_hi, k, ragged);
-        rows_add4(&t, lo, hi, mat4x4<f32>(
-            w4(w_k), w4(min(w_k + width, w_last)), w4(min(w_k + 2u * width, w_last)), w4(min(w_k + 3u * width, w_last))
-        ));
+        let at = vec4<u32>(w_k, min(w_k + vec3<u32>(width, 2u * width, 3u * width), vec3<u32>(w_last)));
+        rows_add4(&t, lo, hi, mat4x4<f32>(w4(at.x), w4(at.y), w4(at.z), w4(at.w)));
+        if wide {
+            let beside = at + next;
+            rows_add4(&u, lo, hi, mat4x4<f32>(w4(beside.x), w4(beside.y), w4(beside.z), w4(beside.w)));
+        }
         w_k += 4u * width;
     }
     if col >= dims.i {
@@ -123,25 +166,28 @@ fn input_gradient(wid: vec3<u32>, lane: u32, ragged: bool) {
     let accumulate = dims.accumulate == 1u;
     for (var i = 0u; i < rows; i++) {
         let at = out + i * width;
-        var v = rows_row(&t, i);
-        if ACT != 0u {
-            v *= slope4_at(bitcast<vec4<f32>>(x4(x0 + at)));
+        finish_dx(at, rows_row(&t, i), x0, out0, accumulate);
+        if wide {
+            if both {
+                finish_dx(at + 1u, rows_row(&u, i), x0, out0, accumulate);
+            }
         }
-        if accumulate {
-            v += dx_before(at);
-        }
-        store_dx(out0 + at, v);
     }
 }
 
 @compute @workgroup_size(8)
 fn linear_dx_broadcast(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    input_gradient(wid, lane, false);
+    input_gradient(wid, lane, false, false);
+}
+
+@compute @workgroup_size(8)
+fn linear_dx_wide(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    input_gradient(wid, lane, false, true);
 }
 
 @compute @workgroup_size(8)
 fn linear_dx_ragged(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    input_gradient(wid, lane, true);
+    input_gradient(wid, lane, true, false);
 }
 
 // One slice of the batch's terms of the weight gradient, and of the bias gradient.

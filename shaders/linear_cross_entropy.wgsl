@@ -72,7 +72,10 @@ fn linear_cross_entropy(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_in
     let row = wid.y * 16u;
     let classes = 4u * lane + LANES;
     let there = classes < vec4<u32>(dims.k);
-    var t = products(r, lane, row, min(classes, vec4<u32>(dims.k - 1u)));
+    let cols = min(classes, vec4<u32>(dims.k - 1u));
+    var t: Rows;
+    var none: Rows;
+    products(&t, &none, false, r, lane, row, cols, cols);
     var offset = vec4<f32>();
     if dims.has_bias == 1u && there.x {
         offset = w4(dims.bias0 + ((r * dims.rp + 4u * lane) >> 2u)); // a parameter starts at a vector, and is followed by padding

@@ -92,6 +92,9 @@ kernels! {
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write]
     Conv2dDwPoolStem "conv2d_dw_pool_stem" "conv2d_stem" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 7 "dy" Load, 9 "dw" Write, 10 "dbias" Write, 12 "argmax" Load]
+    LinearWide "linear_wide" "linear_broadcast" [
+        1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 6 "y" Store, 15 "residual" Read]
+    LinearDxWide "linear_dx_wide" "linear_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Store]
     LinearRagged "linear_ragged" "linear_broadcast" [
         1 "state" Uniform, 2 "order" Read, 3 "x" Load, 4 "w" Load, 11 "y_words" Write, 15 "residual" Read]
     LinearDxRagged "linear_dx_ragged" "linear_broadcast" [3 "x" Load, 4 "w" Load, 7 "dy" Load, 8 "dx" Store]

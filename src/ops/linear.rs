@@ -96,7 +96,7 @@ impl Linear {
         let y = cx.tensor(cx.batch * self.out);
         let dims = self.dims(cx, layer, cx.stride(Value::Tensor(y)));
         let tiling = cx.tuning.choice(cx.batch, self.out).products;
-        let (kernel, tile) = product::kernel(Pass::Forward, tiling, self.fours(layer, self.out));
+        let (kernel, tile) = product::kernel(Pass::Forward, tiling, self.fours(layer, self.out), self.out);
         let mut operands = vec![Operand::State, Operand::Order, layer.inputs[0].into()];
         operands.extend(weights(kernel, layer));
         let output = operands.len();
@@ -123,7 +123,8 @@ impl Linear {
         let inputs = layer.input_len(0);
         let row = cx.row(io.dy, self.out);
         let choice = cx.tuning.choice(self.out, inputs);
-        let (kernel, tile) = product::kernel(Pass::WeightGradient, choice.gradients, self.fours(layer, row));
+        let (kernel, tile) =
+            product::kernel(Pass::WeightGradient, choice.gradients, self.fours(layer, row), inputs);
         let tiles = tile.count(inputs, self.out);
         let (slices, slice_b) = cx.slices("linear", choice.groups, tiles, cx.batch, 1)?;
         if let Some(update) = io.update.filter(|_| slices == 1)
@@ -168,7 +169,8 @@ impl Linear {
         check_turns("linear", self.out as u64)?;
         let row = cx.row(io.dy, self.out);
         let tiling = cx.tuning.choice(cx.batch, layer.input_len(0)).products;
-        let (kernel, tile) = product::kernel(Pass::InputGradient, tiling, self.fours(layer, row));
+        let (kernel, tile) =
+            product::kernel(Pass::InputGradient, tiling, self.fours(layer, row), layer.input_len(0));
         let dims = Dims {
             accumulate: u32::from(grad.accumulate),
             ..self.dims(cx, layer, cx.stride(Value::Tensor(io.dy)))

@@ -69,6 +69,14 @@ fn one_past_the_edge_of_a_tile() {
     check(65, 1, 129, true);
 }
 
+/// Enough columns for tiles of 64, the last of which has an odd number of vectors.
+#[test]
+fn around_two_hundred_and_fifty_six_columns() {
+    check(17, 256, 256, true);
+    check(16, 260, 264, true);
+    check(3, 264, 260, false);
+}
+
 /// Workgroup memory's tiles of 32, and rows that start at each of the four places in a vector.
 #[test]
 fn around_thirty_two() {

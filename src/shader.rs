@@ -23,14 +23,62 @@ impl Loads {
     }
 }
 
+/// The text of a file. A page is sent the code alone, without comments and indents: 14 kB less of the gzipped package.
+#[cfg(not(target_arch = "wasm32"))]
+macro_rules! text {
+    ($file:expr) => {
+        include_str!($file)
+    };
+}
+
+#[cfg(target_arch = "wasm32")]
+macro_rules! text {
+    ($file:expr) => {{
+        const WHOLE: &[u8] = include_bytes!($file);
+        const CODE: [u8; code(WHOLE, &mut [])] = {
+            let mut kept = [0; code(WHOLE, &mut [])];
+            code(WHOLE, &mut kept);
+            kept
+        };
+        match str::from_utf8(&CODE) {
+            Ok(text) => text,
+            Err(_) => panic!("a shader is no UTF-8"),
+        }
+    }};
+}
+
+/// How many bytes of a WGSL text are code; those that `kept` has room for are put there. Lines stay lines.
+#[cfg(any(test, target_arch = "wasm32"))]
+const fn code(text: &[u8], kept: &mut [u8]) -> usize {
+    let (mut at, mut count, mut indent, mut comment) = (0, 0, true, false);
+    while at < text.len() {
+        let byte = text[at];
+        if byte == b'\n' {
+            (indent, comment) = (true, false);
+        } else if byte == b'/' && at + 1 < text.len() && text[at + 1] == b'/' {
+            comment = true;
+        } else if byte != b' ' {
+            indent = false;
+        }
+        if !comment && (byte == b'\n' || !indent) {
+            if count < kept.len() {
+                kept[count] = byte;
+            }
+            count += 1;
+        }
+        at += 1;
+    }
+    count
+}
+
 /// Of the files behind the semicolon a browser has no use: its devices have no subgroups of 8 lanes, and read no textures.
 macro_rules! files {
     ($folder:literal: $($name:literal),*; $($native:literal),* $(,)?) => {
         &[
-            $(($name, include_str!(concat!("../shaders/", $folder, $name, ".wgsl")))),*,
+            $(($name, text!(concat!("../shaders/", $folder, $name, ".wgsl")))),*,
             $(($native, match cfg!(target_arch = "wasm32") {
                 true => "",
-                false => include_str!(concat!("../shaders/", $folder, $native, ".wgsl")),
+                false => text!(concat!("../shaders/", $folder, $native, ".wgsl")),
             })),*
         ]
     };
@@ -95,6 +143,26 @@ mod tests {
         let (file, line) = locate("gather", Loads::Buffer, at("fn gather"));
         assert_eq!(file, "gather");
         assert!(find(FILES, "gather").1.lines().nth(line - 1).unwrap().contains("fn gather"));
+    }
+
+    /// What a page is sent.
+    #[test]
+    fn comments_and_indents_are_no_code() {
+        let whole = b"// head\n    let a = b / c; // why\n\n#import tile\n}";
+        let mut kept = [0; 64];
+        let count = code(whole, &mut kept);
+        assert_eq!(str::from_utf8(&kept[..count]), Ok("\nlet a = b / c; \n\n#import tile\n}"));
+        for (name, text) in FILES {
+            let mut kept = vec![0; text.len()];
+            let count = code(text.as_bytes(), &mut kept);
+            let sent = str::from_utf8(&kept[..count]).unwrap();
+            assert!(!sent.contains("//") && sent.lines().count() == text.lines().count(), "{name}");
+            let bare = |text: &str| -> String {
+                let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+                lines.flat_map(str::split_whitespace).collect()
+            };
+            assert_eq!(bare(sent), bare(text), "{name}");
+        }
     }
 
     #[test]

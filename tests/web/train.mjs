@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';
-import { find, idle, open } from './browser.mjs';
+import { find, idle, open, set } from './browser.mjs';
 
 /** How many different colours a canvas shows. */
 const shades = (page, selector) => page.evaluate((s) => {
@@ -58,6 +58,13 @@ export default function training(at) {
     assert.equal(await rate(), 0.02, 'also behind another run');
     await page.click('#rate-from button');
     await near(suggestion.lr, 'the suggestion is taken back');
+    await set(page, 'steps', '61');
+    await page.check('[name=verify]');
+    const tried = await find(page);
+    assert.equal(tried.verification.one_cycle_peak, tried.one_cycle_peak);
+    await near(tried.learning_rate, 'the schedule is constant, and short runs have chosen');
+    await page.selectOption('[name=schedule]', 'one-cycle');
+    await near(tried.one_cycle_peak, 'the short runs have a peak of their own');
     await page.done();
   });
 

@@ -53,7 +53,7 @@ impl AvgPool {
     }
 
     fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
-        (cx.batch * layer.len() * self.kernel[0] * self.kernel[1]) as u64
+        (cx.batch * layer.len()) as u64 * (self.kernel[0] * self.kernel[1]) as u64
     }
 
     pub(super) fn forward(&self, cx: &mut Emit, layer: &Layer<'_>) -> Result<Forward> {

@@ -175,7 +175,8 @@ impl Conv2d {
     }
 
     fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
-        2 * (cx.batch * layer.len() * self.filter_len(layer)) as u64
+        // In 64 bits: a browser's 32 are too few for a large one.
+        2 * (cx.batch * layer.len()) as u64 * self.filter_len(layer) as u64
     }
 
     pub(super) fn forward(&self, cx: &mut Emit, layer: &Layer<'_>) -> Result<Forward> {

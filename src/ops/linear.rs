@@ -88,7 +88,7 @@ impl Linear {
     }
 
     pub(super) fn flops(&self, cx: &Emit, layer: &Layer<'_>) -> u64 {
-        2 * (cx.batch * layer.input_len(0) * self.out) as u64
+        2 * (cx.batch * layer.input_len(0)) as u64 * self.out as u64
     }
 
     pub(super) fn forward(&self, cx: &mut Emit, layer: &Layer<'_>) -> Result<Forward> {

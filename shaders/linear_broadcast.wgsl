@@ -3,8 +3,8 @@
 //                                                                four, with zeros behind the outputs
 //   linear_wide, linear_dx_wide                                  the same
 //   linear_ragged, linear_dx_ragged, linear_dw_ragged            I is; O is any number, such as ten classes
-// Launch: 16 x 32 outputs, of wide ones 16 x 64, a workgroup of one subgroup: x over columns, y over rows, z the replica (of dw:
-// replica * slices + slice).
+// Launch: 16 x 32 outputs, of wide ones 16 x 64, a workgroup of one subgroup: x over rows, y over columns, z the replica; of dw x
+// over columns, y over rows, z replica * slices + slice.
 // Edges: rows and columns past the end are computed from clamped loads and not stored: every lane must take part. In ragged
 // ones dy's terms past the end of a row are the next row's, or padding, which may be another replica's NaN: they are replaced
 // by zeros.
@@ -41,8 +41,8 @@ fn bias4(r: u32, col: u32) -> vec4<f32> {
 
 fn outputs(wid: vec3<u32>, lane: u32, wide: bool) {
     let r = wid.z;
-    let row = wid.y * 16u;
-    let col = (wid.x * 8u + lane) * select(4u, 8u, wide);
+    let row = wid.x * 16u;
+    let col = (wid.y * 8u + lane) * select(4u, 8u, wide);
     let last = dims.o - 4u;
     var t: Rows;
     var u: Rows;
@@ -81,8 +81,8 @@ fn linear_wide(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_
 @compute @workgroup_size(8)
 fn linear_ragged(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let r = wid.z;
-    let row = wid.y * 16u;
-    let col = wid.x * 32u + 4u * lane;
+    let row = wid.x * 16u;
+    let col = wid.y * 32u + 4u * lane;
     let cols = min(col + LANES, vec4<u32>(dims.o - 1u));
     var t: Rows;
     var none: Rows;
@@ -131,8 +131,8 @@ fn finish_dx(at: u32, sum: vec4<f32>, x0: u32, out0: u32, accumulate: bool) {
 
 fn input_gradient(wid: vec3<u32>, lane: u32, ragged: bool, wide: bool) {
     let r = wid.z;
-    let row = wid.y * 16u;
-    let col = (wid.x * 8u + lane) * select(4u, 8u, wide);
+    let row = wid.x * 16u;
+    let col = (wid.y * 8u + lane) * select(4u, 8u, wide);
     let last = dims.o - 1u;
     let dy0 = 4u * dims.dy0 + r * dims.ry;
     let terms = select((dims.o + 3u) & ~3u, dims.o, ragged);

@@ -107,7 +107,7 @@ impl Linear {
             dims: dims.words(),
             operands,
             bases: vec![base(offset_of!(Dims, x0), 2), base(offset_of!(Dims, out0), output)],
-            groups: tile.groups("linear", self.out, cx.batch, cx.replicas)?,
+            groups: product::groups(kernel, tile, self.out, cx)?,
             note: layer.note(),
             flops: self.flops(cx, layer),
         });
@@ -190,7 +190,7 @@ impl Linear {
                 base(offset_of!(Dims, dy0), 2),
                 base(offset_of!(Dims, out0), 3),
             ],
-            groups: tile.groups("linear", layer.input_len(0), cx.batch, cx.replicas)?,
+            groups: product::groups(kernel, tile, layer.input_len(0), cx)?,
             note: grad.note(layer.label),
             flops: self.flops(cx, layer),
         });

@@ -1,8 +1,9 @@
 //! Which kernels compute a fully connected layer's matrix products, and in tiles of which size.
 
+use crate::error::Result;
 use crate::kernel::Kernel::{self, *};
 use crate::optim::Optimizer;
-use crate::plan::{Tile, Tiling};
+use crate::plan::{Emit, Tile, Tiling};
 
 /// The three products of a layer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,6 +53,15 @@ pub(super) fn kernel(pass: Pass, tiling: Tiling, fours: Fours, columns: usize) -
         (Tiling::Tile64, _) => (TILED64, Tile::WORKGROUP64),
     };
     (family[pass as usize], tile)
+}
+
+/// Grid over a forward pass's or an input gradient's `columns` and the rows of the batch. On a CPU x is over the rows: each of the
+/// driver's threads takes workgroups that follow one another, and so a part of the weights that stays in its core's cache from one
+/// tile to the next.
+pub(super) fn groups(kernel: Kernel, tile: Tile, columns: usize, cx: &Emit) -> Result<[u32; 3]> {
+    let [x, y, z] = tile.groups("linear", columns, cx.batch, cx.replicas)?;
+    let cpu = [BROADCAST, RAGGED].concat().contains(&kernel) || WIDE.contains(&kernel);
+    Ok(if cpu { [y, x, z] } else { [x, y, z] })
 }
 
 /// The kernel that makes a weight gradient and the optimizer's step at once, and its tile, where there is one for so many inputs.

@@ -55,6 +55,11 @@ impl Ahead {
         }
         self.left.push(left);
     }
+
+    /// Is one still at work?
+    pub fn is_busy(&self) -> bool {
+        self.threads.iter().any(|thread| !thread.is_finished())
+    }
 }
 
 impl Drop for Ahead {

@@ -8,6 +8,7 @@ mod program;
 mod run;
 mod scope;
 mod signal;
+mod workers;
 
 pub use adapter::{Adapter, adapters};
 pub(crate) use program::{Buffers, List, Program};
@@ -23,6 +24,7 @@ use heard::Heard;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use workers::Workers;
 
 /// A device, ours or the application's. Cheap to clone; clones share pipelines.
 #[derive(Clone)]
@@ -34,8 +36,8 @@ pub(crate) struct Inner {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     adapter: Adapter,
-    /// Where a device of our own came from.
-    opened: Option<wgpu::Adapter>,
+    /// Where a device of our own came from, and the threads that came with it.
+    opened: Option<(wgpu::Adapter, Workers)>,
     ahead: Mutex<Ahead>,
     /// Measured, where it was.
     tuning: Mutex<Option<Tuning>>,
@@ -95,8 +97,9 @@ impl Gpu {
     async fn open(power: adapter::Power) -> Result<Self> {
         let wanted = std::env::var("RANGEFINDER_ADAPTER").ok().filter(|v| !v.is_empty());
         let (found, adapter) = adapter::choose(wanted.as_deref(), power).await?;
+        let newest = workers::newest();
         let (device, queue) = adapter::open(&found).await?;
-        let gpu = Self::with(device, queue, adapter, Some(found));
+        let gpu = Self::with(device, queue, adapter, Some((found, Workers::since(newest))));
         let heard = gpu.inner.heard.clone();
         gpu.inner.device.set_device_lost_callback(move |reason, text| {
             // Natively, dropping the last handle also "loses" the device; that is nobody's error. In a browser a page did it.
@@ -133,7 +136,7 @@ impl Gpu {
         device: wgpu::Device,
         queue: wgpu::Queue,
         adapter: Adapter,
-        opened: Option<wgpu::Adapter>,
+        opened: Option<(wgpu::Adapter, Workers)>,
     ) -> Self {
         let inner = Inner {
             device,
@@ -226,6 +229,16 @@ impl Inner {
         self.heard.check()
     }
 
+    /// While work is submitted: see [`Workers`]. Threads that compile take cores too, but not for long.
+    pub fn settle(&self) {
+        let compiling = || self.ahead.lock().unwrap_or_else(PoisonError::into_inner).is_busy();
+        if let Some((_, workers)) = &self.opened
+            && !compiling()
+        {
+            workers.settle();
+        }
+    }
+
     /// A buffer of `bytes` (at least one binding's worth), or which limit forbids it. Errors of the device itself go to
     /// the scope around the call.
     pub fn buffer(&self, what: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
@@ -312,7 +325,7 @@ impl Inner {
 
     /// Has kernels compiled by idle cores, where the driver waits with it for their first launch: see [`Ahead`].
     pub fn compile_ahead(&self, first: Vec<(PipelineKey, Vec<u32>)>) {
-        if let Some(from) = &self.opened {
+        if let Some((from, _)) = &self.opened {
             let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
             ahead.compile(from, &self.adapter, first);
         }

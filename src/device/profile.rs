@@ -63,6 +63,7 @@ impl Program {
             encoder.resolve_query_set(&queries, 0..count, &ticks, 0);
             encoder.copy_buffer_to_buffer(&ticks, 0, &copy, 0, bytes);
             let submission = inner.queue.submit([encoder.finish()]);
+            inner.settle();
             let signal = Signal::map(&copy);
             inner.wait(Some(submission), &signal).await?;
             let ticks: Vec<u64> = mapped(&copy)?;

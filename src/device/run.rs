@@ -275,6 +275,7 @@ impl<'a> Runner<'a> {
             }
         }
         let submission = inner.queue.submit([encoder.finish()]);
+        inner.settle();
         self.flights.push_back(Flight { submission, signal: Signal::map(copy), slot, pieces, records });
         self.next_slot = (slot + 1) % IN_FLIGHT;
         self.finished.submits += 1;

@@ -15,9 +15,11 @@ use web_time::Instant;
 /// Time over which waiting is measured, at least and at most: between runs there is none.
 const LOOK: Duration = Duration::from_millis(40);
 const STALE: Duration = Duration::from_millis(400);
-/// Share of that time which the worst of them waits, from which on something is wrong. On cores of their own they wait for up to a tenth,
-/// as the thread that wakes them needs one too; two on one core for a fourth each, while the other core is idle for a third of the time.
-const WAITING: f64 = 0.15;
+/// Shares of that time. On cores of their own the worst of them waits for a tenth, as the thread that wakes them needs one too; two on
+/// one core for a fourth and more each, while the other core is idle for a third. Where launches are so small that waking is all of
+/// it, they wait for a sixth and are better left together.
+const WAITING: f64 = 0.25;
+const WAITING_APART: f64 = 0.15;
 const IDLE: f64 = 0.15;
 /// Looks at which they wait too long in spite of places, less those at which they do not, before they lose them.
 const PATIENCE: usize = 3;
@@ -66,7 +68,7 @@ impl Places {
             let resting = self.rest.is_some_and(|(until, _)| now < until);
             self.apart = waiting > WAITING && idle > IDLE && !resting;
             self.bad = 0;
-        } else if waiting <= WAITING {
+        } else if waiting <= WAITING_APART {
             self.bad = self.bad.saturating_sub(1);
         } else {
             self.bad += 1;

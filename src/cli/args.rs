@@ -25,7 +25,8 @@ const FIND: &str = concat!(
 The rate rises from step to step while the loss is measured. The suggestion is a weighted mean of three \
 readings of the curve and of what is customary with the optimizer; beside it stands what the rules of other finders say. Then the \
 model is put back, bit for bit, and short runs on copies of it put the suggestion to the test, or look for a rate where the curve \
-suggests none. Exit code 0: done, also where the curve allows no suggestion; 1: failed; 2: wrong usage.
+suggests none. Exit code 0: done, also where the curve allows no suggestion; 1: failed; 2: wrong usage; \
+130: interrupted.
 
 Modes:
   sweep       a new batch each step, and the weights move: Smith's test

@@ -1,4 +1,5 @@
-//! The command: arguments in, text, JSON, CSV and pictures out. Exit code 0 is done, 1 failed, 2 wrong usage.
+//! The command: arguments in, text, JSON, CSV and pictures out. Exit code 0 is done, 1 failed, 2 wrong
+//! usage, 130 interrupted.
 
 mod all;
 mod args;
@@ -50,6 +51,7 @@ pub fn main() -> ExitCode {
     let _ = writeln!(std::io::stderr(), "rangefinder: {}", line(&error));
     ExitCode::from(match error {
         Error::Argument { .. } | Error::Shape { .. } => 2,
+        Error::Cancelled => 130, // as if SIGINT had ended it: scripts ask for that
         _ => 1,
     })
 }

@@ -39,7 +39,7 @@ fn an_interrupt_restores_the_model_and_leaves_no_file() {
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(stderr, "rangefinder: cancelled; the model is as it was before\n");
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(130), 0));
     assert!(folder.files().is_empty(), "{:?}", folder.files());
     assert!(folder.0.is_dir());
 }

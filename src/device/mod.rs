@@ -78,7 +78,8 @@ impl Gpu {
     /// index in `rangefinder info`), else a discrete GPU, an integrated one, or a CPU driver, in this order.
     ///
     /// On Mesa's CPU driver idle cores compile kernels for it: drop it before the process ends, which waits for what they have in
-    /// hand.
+    /// hand. On Linux, as many threads of that driver as there are cores are bound to one each while they would wait beside idle ones;
+    /// those of an adopted device, and the application's own, never are.
     ///
     /// # Errors
     /// No adapter, none of that name, or one that gives no device.

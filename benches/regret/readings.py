@@ -18,7 +18,7 @@ CHEAP = 0.05
 BELOW_DIVERGENCE = 2.4
 READINGS = {
     "middle of the fall": re.compile(r"middle of the fall is ([\d.e+-]+\d)"),
-    "middle of the average's decline": re.compile(r"average's decline ([\d.e+-]+\d)"),
+    "middle of the average's decline": re.compile(r"average's decline (?:it is |is )?([\d.e+-]+\d)"),
     "divergence / 250": re.compile(r"diverges at ([\d.e+-]+\d)"),
 }
 

@@ -193,7 +193,7 @@ impl RangeTest {
         let accuracy: Option<Vec<f64>> = measured.points.iter().map(|p| p.accuracy).collect();
         // A last loss that ended the run is no point.
         let finite = loss.iter().take_while(|l| l.is_finite()).count();
-        // What is known of optimizers was measured on sweeps.
+        // What is known of single optimizers was measured on sweeps.
         // The rules see the whole grid: a curve shorter than it ended by divergence.
         Report {
             mode: self.mode,

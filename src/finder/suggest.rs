@@ -52,10 +52,10 @@ const MOST_CLEAR: f64 = 1e3;
 /// 3. A two-hundred-and-fiftieth of the rate at which the run diverges. Where it does not, the end of the range stands
 ///    for that rate, if this raises the mean: it can only be larger.
 ///
-/// With the `optimizer` that the sweep was made with, its customary rate is a fourth, which weighs as much as the second, but
-/// moves the answer by a factor of 2 at most: 0.1 (1 - momentum) for SGD, 0.005 for Adam and AdamW. Where no fall stands out of
-/// the noise, and only the divergence allows an answer, it is half of it. And the third is then
-/// the rate of divergence times (1 - momentum) / 25 for SGD.
+/// The customary rate of the `optimizer` that the sweep was made with is a fourth, which weighs as much as the second, but
+/// moves the answer by a factor of 2 at most: 0.1 (1 - momentum) for SGD, 0.005 for Adam and AdamW, and where it is not known 0.017, the
+/// geometric mean of those with a momentum of 0 and 0.9. Where no fall stands out of the noise, and only the divergence allows an
+/// answer, it is half of it. For SGD the third is the rate of divergence times (1 - momentum) / 25.
 ///
 /// `loss` is raw, one a rate, and `lr` rises. `lr` may be the whole planned grid, longer than the losses of a run that
 /// was stopped: with `lr` longer, or with a loss that is not finite, the curve is known to have ended in divergence.
@@ -64,7 +64,7 @@ const MOST_CLEAR: f64 = 1e3;
 /// constant rate lay between them. [`Suggestion::one_cycle_peak`] is for such a schedule.
 /// `score` says by how many standard errors some stretch of the curve lies below all before it.
 ///
-/// The answer is the same for `a * loss + b` with any `a > 0` and any `b`, and without an optimizer for rates in any unit.
+/// The answer is the same for `a * loss + b` with any `a > 0` and any `b`.
 ///
 /// # Errors
 /// A [`Refusal`] that says what to change: fewer than 6 points, rates that do not rise, a loss that is not finite at
@@ -72,7 +72,7 @@ const MOST_CLEAR: f64 = 1e3;
 /// falls at the end.
 pub fn suggest(lr: &[f64], loss: &[f64], optimizer: Option<&Optimizer>) -> Result<Suggestion, Refusal> {
     let curve = Curve::new(lr, loss)?;
-    let known = optimizer.and_then(Known::of);
+    let known = Known::of(optimizer);
     let guess =
         |readings: &Readings| Some(readings.mean(known).exp()).filter(|rate| rate.is_finite() && *rate > 0.0);
     let without_fall = |refusal| Refusal { guess: guess(&curve.without_middle()), ..refusal };
@@ -223,7 +223,7 @@ impl Curve {
         }
     }
 
-    fn reason(&self, fall: &Fall, readings: &Readings, known: Option<Known>) -> String {
+    fn reason(&self, fall: &Fall, readings: &Readings, known: Known) -> String {
         let [from, to] = [self.level, fall.bottom].map(|loss| short(self.raw(loss)));
         let (score, middle) = (fall.score, readings.middle.map(f64::exp));
         let fall = match middle {
@@ -239,10 +239,9 @@ impl Curve {
         };
         let edge =
             readings.edge.map_or_else(String::new, |edge| format!(", and it diverges at {:.2e}", edge.exp()));
-        let usual = known.map_or_else(String::new, |known| {
-            format!("; usual with this optimizer is {:.0e}", known.customary.exp())
-        });
-        format!("{fall} {:.2e}{edge}{usual}", readings.decline.exp())
+        let with = if known.optimizer { "with this optimizer" } else { "with any optimizer" };
+        let usual = known.customary.exp();
+        format!("{fall} {:.2e}{edge}; usual {with} is {usual:.0e}", readings.decline.exp())
     }
 
     /// A lower start helps only where the rise has begun within the start.

@@ -13,6 +13,8 @@ const NOISY_DECLINE: f64 = 2.0;
 /// Rates that plain SGD and Adam are usually started with, in decades.
 const CUSTOMARY_SGD: f64 = -1.0;
 const CUSTOMARY_ADAM: f64 = -2.3;
+/// With any optimizer: the mean of those and of SGD's with the usual momentum, 0.9.
+const CUSTOMARY_ANY: f64 = (CUSTOMARY_SGD + (CUSTOMARY_SGD - 1.0) + CUSTOMARY_ADAM) / 3.0;
 /// Decades that the customary rate moves the answer at most.
 const MOST_MOVED: f64 = 0.3;
 /// Coefficient of the average whose decline is read, and the most points that it is taken of: twenty of them are its memory.
@@ -37,9 +39,11 @@ pub(super) struct Readings {
     pub end: f64,
 }
 
-/// What an optimizer says of the rate before any curve.
+/// What an optimizer says of the rate before any curve; or, where none is known, what all do.
 #[derive(Clone, Copy)]
 pub(super) struct Known {
+    /// Is it known which?
+    pub optimizer: bool,
     /// The rate that it is usually started with.
     pub customary: f64,
     /// From the rate at which it diverges down to one that trains well.
@@ -49,27 +53,40 @@ pub(super) struct Known {
 impl Known {
     /// Momentum multiplies a lasting step by 1 / (1 - momentum), so good rates are smaller by as much; where a run diverges
     /// moves by a factor below 4 (2 (1 + momentum) over the curvature).
-    pub fn of(optimizer: &Optimizer) -> Option<Self> {
+    pub fn of(optimizer: Option<&Optimizer>) -> Self {
+        // With a momentum outside, none can be trained.
+        let optimizer =
+            optimizer.filter(|o| !matches!(o, Optimizer::Sgd(sgd) if !(0.0..1.0).contains(&sgd.momentum)));
         let (customary, below_divergence) = match optimizer {
-            // None such can be trained with.
-            Optimizer::Sgd(sgd) if !(0.0..1.0).contains(&sgd.momentum) => return None,
-            Optimizer::Sgd(sgd) => {
+            None => (CUSTOMARY_ANY, BELOW_DIVERGENCE),
+            Some(Optimizer::Sgd(sgd)) => {
                 let lasting = (1.0 - sgd.momentum).log10();
                 (CUSTOMARY_SGD + lasting, BELOW_DIVERGENCE - 1.0 - lasting)
             }
-            Optimizer::Adam(_) => (CUSTOMARY_ADAM, BELOW_DIVERGENCE),
+            Some(Optimizer::Adam(_)) => (CUSTOMARY_ADAM, BELOW_DIVERGENCE),
         };
-        Some(Self { customary: customary * LN_10, below_divergence: below_divergence * LN_10 })
+        let [customary, below_divergence] = [customary, below_divergence].map(|decades| decades * LN_10);
+        Self { optimizer: optimizer.is_some(), customary, below_divergence }
     }
 }
 
 impl Readings {
-    /// Their weighted mean: the middle of the fall counts twice. A run that did not diverge would do so beyond its end: that
-    /// counts where it raises the answer. A customary rate counts once, but moves the answer by a factor of two at most; where no
-    /// fall is clear it counts as much as all of them, since they are read off noise.
-    pub fn mean(&self, known: Option<Known>) -> f64 {
-        let below = known.map_or(BELOW_DIVERGENCE * LN_10, |known| known.below_divergence);
-        let edge = self.edge.unwrap_or(self.end) - below;
+    /// Their weighted mean, towards what is customary: that counts once, but moves the answer by a factor of two at most; where no fall
+    /// is clear it counts as much as all of them, since they are read off noise.
+    pub fn mean(&self, known: Known) -> f64 {
+        let (mean, weight) = self.of_curve(known);
+        let towards = known.customary - mean;
+        if self.clear {
+            mean + (towards / (weight + 1.0)).clamp(-MOST_MOVED * LN_10, MOST_MOVED * LN_10)
+        } else {
+            mean + towards / 2.0
+        }
+    }
+
+    /// What the curve says, and how much that weighs: the middle of the fall counts twice. A run that did not diverge would do so beyond
+    /// its end: that counts where it raises the answer.
+    fn of_curve(&self, known: Known) -> (f64, f64) {
+        let edge = self.edge.unwrap_or(self.end) - known.below_divergence;
         let (mut sum, mut weight) = match (self.middle, self.edge) {
             (Some(middle), _) => (self.decline + 2.0 * middle, 3.0),
             (None, Some(_)) => (self.decline.max(edge - NOISY_DECLINE * LN_10), 1.0),
@@ -79,13 +96,7 @@ impl Readings {
             sum += edge;
             weight += 1.0;
         }
-        let mean = sum / weight;
-        let towards = known.map_or(0.0, |known| known.customary - mean);
-        if self.clear {
-            mean + (towards / (weight + 1.0)).clamp(-MOST_MOVED * LN_10, MOST_MOVED * LN_10)
-        } else {
-            mean + towards / 2.0
-        }
+        (sum / weight, weight)
     }
 }
 
@@ -141,46 +152,56 @@ mod tests {
     #[test]
     fn the_mean_takes_what_there_is() {
         let below = BELOW_DIVERGENCE * LN_10;
+        let of_curve = |readings: &Readings| readings.of_curve(Known::of(None)).0;
         let all =
             Readings { clear: true, middle: Some(-7.0), decline: -8.0, edge: Some(below - 9.0), end: 0.0 };
-        assert!((all.mean(None) + 7.75).abs() < 1e-12);
+        assert!((of_curve(&all) + 7.75).abs() < 1e-12);
         let noisy = Readings { middle: None, ..all };
-        assert!((noisy.mean(None) + 8.5).abs() < 1e-12);
+        assert!((of_curve(&noisy) + 8.5).abs() < 1e-12);
         let astray = Readings { decline: -9.0 - 4.0 * LN_10, ..noisy };
-        assert!((astray.mean(None) + 9.0 + LN_10).abs() < 1e-12);
+        assert!((of_curve(&astray) + 9.0 + LN_10).abs() < 1e-12);
         // The end of a run that did not diverge can raise the mean and not lower it.
         let short = Readings { edge: None, end: below - 9.0, ..all };
-        assert!((short.mean(None) + 22.0 / 3.0).abs() < 1e-12);
+        assert!((of_curve(&short) + 22.0 / 3.0).abs() < 1e-12);
         let wide = Readings { end: below - 1.5, ..short };
-        assert!((wide.mean(None) + 5.875).abs() < 1e-12);
+        assert!((of_curve(&wide) + 5.875).abs() < 1e-12);
     }
 
     #[test]
     fn a_customary_rate_counts_for_one_and_moves_little() {
-        let adam = Known::of(&Adam::default().into()).unwrap();
+        let adam = Known::of(Some(&Adam::default().into()));
         assert!((adam.customary.exp() / 5.01e-3 - 1.0).abs() < 1e-3);
         let readings = |middle: f64| {
             let edge = Some(middle + adam.below_divergence);
             Readings { clear: true, middle: Some(middle), decline: middle, edge, end: 0.0 }
         };
-        let at = |middle: f64| readings(middle).mean(Some(adam));
+        let at = |middle: f64| readings(middle).mean(adam);
         assert!((at(adam.customary + 1.0) - adam.customary - 0.8).abs() < 1e-12);
         // However far it is.
         assert!((at(adam.customary - 20.0) - adam.customary + 20.0 - MOST_MOVED * LN_10).abs() < 1e-12);
         // But half the way where there is nothing but noise to read.
         let noise = Readings { clear: false, middle: None, ..readings(adam.customary - 20.0) };
-        assert!((noise.mean(Some(adam)) - adam.customary + 10.0).abs() < 1e-12);
+        assert!((noise.mean(adam) - adam.customary + 10.0).abs() < 1e-12);
+    }
+
+    /// Of the three, 0.1, 0.01 and 0.005.
+    #[test]
+    fn without_an_optimizer_the_mean_of_all_is_customary() {
+        let any = Known::of(None);
+        assert!(
+            (any.customary.exp() / (0.1 * 0.01 * 5.01e-3_f64).cbrt() - 1.0).abs() < 1e-3 && !any.optimizer
+        );
     }
 
     /// Momentum of 0.9 makes ten steps of one: a tenth of the rate, and as much further from the divergence.
     #[test]
     fn momentum_lowers_what_is_customary() {
-        let [plain, heavy] = [0.0, 0.9].map(|momentum| Known::of(&Sgd::momentum(momentum).into()).unwrap());
+        let [plain, heavy] = [0.0, 0.9].map(|momentum| Known::of(Some(&Sgd::momentum(momentum).into())));
         assert!((plain.customary.exp() - 0.1).abs() < 1e-12 && (heavy.customary.exp() - 0.01).abs() < 1e-12);
         assert!((plain.below_divergence.exp() / 25.1 - 1.0).abs() < 1e-2);
         assert!((heavy.below_divergence.exp() / 251.0 - 1.0).abs() < 1e-2);
         for never in [1.0, 7.0, -0.1, f64::NAN] {
-            assert!(Known::of(&Sgd::momentum(never).into()).is_none());
+            assert!(!Known::of(Some(&Sgd::momentum(never).into())).optimizer);
         }
     }
 

@@ -49,12 +49,14 @@ fn the_readings_by_hand() {
     assert!((fall.low..edge.ln()).contains(&readings.decline));
     let found = suggest(&lr, &loss, None).unwrap();
     let product = readings.middle.unwrap().exp().powi(2) * readings.decline.exp() * edge / 10f64.powf(2.4);
-    assert!((found.lr / product.powf(0.25) - 1.0).abs() < 1e-9);
+    let any = Known::of(None).customary.exp();
+    assert!((found.lr / (product * any).powf(0.2) - 1.0).abs() < 1e-9);
     assert!((found.lr / (found.low * found.high).sqrt() - 1.0).abs() < 1e-9);
     assert!((found.high / found.low).log10() > 1.0);
     assert!(found.score > 100.0 && found.rule == "three readings");
     assert!(found.reason.starts_with("the loss falls from 2.000 to "), "{}", found.reason);
-    assert!(found.reason.ends_with(&format!("and it diverges at {edge:.2e}")), "{}", found.reason);
+    let end = format!("and it diverges at {edge:.2e}; usual with any optimizer is 2e-2");
+    assert!(found.reason.ends_with(&end), "{}", found.reason);
 }
 
 /// Noise as large as the fall and more leaves the answer below the divergence, and says so.
@@ -83,8 +85,10 @@ fn what_is_customary_counts_most_where_nothing_stands_out() {
         let [alone, adam] = [None, Some(Adam::default().into())]
             .map(|optimizer: Option<Optimizer>| suggest(&lr, &loss, optimizer.as_ref()).ok());
         let Some((alone, adam)) = alone.zip(adam).filter(|(alone, _)| alone.score < CLEAR) else { continue };
-        let between = (alone.lr * Known::of(&Adam::default().into()).unwrap().customary.exp()).sqrt();
-        assert!((adam.lr / between - 1.0).abs() < 1e-9, "{alone:?} {adam:?}");
+        // Half of the way from the readings to either.
+        let [any, own] = [None, Some(&Adam::default().into())].map(|o| Known::of(o).customary);
+        let between = (own - any) / 2.0;
+        assert!(((adam.lr / alone.lr).ln() - between).abs() < 1e-9, "{alone:?} {adam:?}");
         unclear += 1;
     }
     assert!(unclear >= 10, "{unclear} of 20");
@@ -103,7 +107,7 @@ fn noise_moves_it_little_and_steps_do_not() {
 }
 
 #[test]
-fn scale_offset_and_unit_of_the_rate_do_not_matter() {
+fn scale_and_offset_do_not_matter() {
     let lr = sweep(1e-7, 10.0, 100);
     let loss = with_noise(&model(&lr, 1e-3, 1.0), 0.2, 1);
     let wanted = suggest(&lr, &loss, None).unwrap();
@@ -113,8 +117,6 @@ fn scale_offset_and_unit_of_the_rate_do_not_matter() {
         assert!((found.lr / wanted.lr - 1.0).abs() < 1e-6, "{scale} {offset}: {found:?}");
         assert!((found.score / wanted.score - 1.0).abs() < 1e-5);
     }
-    let larger: Vec<f64> = lr.iter().map(|lr| lr * 1e3).collect();
-    assert!((suggest(&larger, &loss, None).unwrap().lr / wanted.lr / 1e3 - 1.0).abs() < 1e-9);
 }
 
 #[test]

@@ -98,9 +98,9 @@ impl Gpu {
     async fn open(power: adapter::Power) -> Result<Self> {
         let wanted = std::env::var("RANGEFINDER_ADAPTER").ok().filter(|v| !v.is_empty());
         let (found, adapter) = adapter::choose(wanted.as_deref(), power).await?;
-        let newest = workers::newest();
+        let before = workers::threads();
         let (device, queue) = adapter::open(&found).await?;
-        let gpu = Self::with(device, queue, adapter, Some((found, Workers::since(newest))));
+        let gpu = Self::with(device, queue, adapter, Some((found, Workers::since(&before))));
         let heard = gpu.inner.heard.clone();
         gpu.inner.device.set_device_lost_callback(move |reason, text| {
             // Natively, dropping the last handle also "loses" the device; that is nobody's error. In a browser a page did it.

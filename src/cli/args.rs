@@ -249,7 +249,7 @@ pub(super) struct Suggest {
     #[arg(long, short, conflicts_with = "json")]
     pub quiet: bool,
     /// What the sweep was made with: sgd, momentum, nesterov, adam or adamw. Its customary rate then counts among the
-    /// readings [default: what a JSON file says, else unknown]
+    /// readings [default: what a JSON file says, else unknown: then the mean of the usual ones does]
     #[arg(long, value_enum, hide_possible_values = true, value_name = "NAME")]
     pub optimizer: Option<OptimizerName>,
     /// Its momentum [default: 0.9]

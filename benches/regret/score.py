@@ -96,6 +96,11 @@ def load(path):
 def answer(binary, curve, optimizer=None):
     """What `rangefinder suggest` says of a curve, told what it was made with or not. It never hears the task's name."""
     shown = {key: curve[key] for key in ("steps", "lr", "loss", "accuracy")} | {"optimizer": optimizer}
+    if len(curve["loss"]) < curve["steps"]:
+        # What was recorded ends before the first loss that was not finite.
+        before, last = curve["lr"][-2:]
+        shown["lr"], shown["loss"] = [*curve["lr"], last * last / before], [*curve["loss"], None]
+        shown["accuracy"] = curve["accuracy"] and [*curve["accuracy"], None]
     command = [binary, "suggest", "-", "--json"]
     run = subprocess.run(command, input=json.dumps(shown), capture_output=True, text=True, check=False)
     return json.loads(run.stdout)

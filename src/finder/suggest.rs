@@ -55,7 +55,9 @@ const MOST_CLEAR: f64 = 1e3;
 /// The customary rate of the `optimizer` that the sweep was made with is a fourth, which weighs as much as the second, but
 /// moves the answer by a factor of 2 at most: 0.1 (1 - momentum) for SGD, 0.005 for Adam and AdamW, and where it is not known 0.017, the
 /// geometric mean of those with a momentum of 0 and 0.9. Where no fall stands out of the noise, and only the divergence allows an
-/// answer, it is half of it. For SGD the third is the rate of divergence times (1 - momentum) / 25.
+/// answer, it is half of it. For SGD the third is the rate of divergence times (1 - momentum) / 25. A loss that is not finite is SGD's,
+/// since Adam's steps are bounded by the rate: where nothing else is known, both are taken half-way between a momentum of 0 and of 0.9,
+/// 0.032 and 1 / 79.
 ///
 /// `loss` is raw, one a rate, and `lr` rises. `lr` may be the whole planned grid, longer than the losses of a run that
 /// was stopped: with `lr` longer, or with a loss that is not finite, the curve is known to have ended in divergence.
@@ -72,7 +74,7 @@ const MOST_CLEAR: f64 = 1e3;
 /// falls at the end.
 pub fn suggest(lr: &[f64], loss: &[f64], optimizer: Option<&Optimizer>) -> Result<Suggestion, Refusal> {
     let curve = Curve::new(lr, loss)?;
-    let known = Known::of(optimizer);
+    let known = Known::of(optimizer, curve.overflows);
     let guess =
         |readings: &Readings| Some(readings.mean(known).exp()).filter(|rate| rate.is_finite() && *rate > 0.0);
     let without_fall = |refusal| Refusal { guess: guess(&curve.without_middle()), ..refusal };
@@ -122,6 +124,8 @@ struct Curve {
     diverged: Option<f64>,
     /// `ln lr` from which on all losses are above the start, or the run blew up.
     edge: Option<f64>,
+    /// Did it end in a loss that is not finite?
+    overflows: bool,
 }
 
 /// From the start's level to the lowest point of the fit.
@@ -139,7 +143,7 @@ struct Fall {
 
 impl Curve {
     fn new(lr: &[f64], loss: &[f64]) -> Result<Self, Refusal> {
-        let Usable { lr, losses, blew_up } = usable(lr, loss)?;
+        let Usable { lr, losses, blew_up, overflows } = usable(lr, loss)?;
         let end = losses.len() - start_count(losses.len());
         let offset = median(losses.split_at(start_count(losses.len())).0);
         let noise = spread(losses.split_at(losses.len().min(start_count(losses.len()).max(8))).0);
@@ -162,7 +166,19 @@ impl Curve {
         let fits = fit_all(&x, &loss, &vec![1.0; x.len()], half_width(&x));
         let count = start_count(loss.len());
         let level = mean(loss.split_at(count).0);
-        Ok(Self { x, loss, fits, level, count, noise: noise / scale, offset, scale, diverged, edge })
+        Ok(Self {
+            x,
+            loss,
+            fits,
+            level,
+            count,
+            noise: noise / scale,
+            offset,
+            scale,
+            diverged,
+            edge,
+            overflows,
+        })
     }
 
     /// By the upper bound, and not the value: at the ends of the curve the fit is less sure.
@@ -239,8 +255,7 @@ impl Curve {
         };
         let edge =
             readings.edge.map_or_else(String::new, |edge| format!(", and it diverges at {:.2e}", edge.exp()));
-        let with = if known.optimizer { "with this optimizer" } else { "with any optimizer" };
-        let usual = known.customary.exp();
+        let (with, usual) = (known.with, known.customary.exp());
         format!("{fall} {:.2e}{edge}; usual {with} is {usual:.0e}", readings.decline.exp())
     }
 
@@ -314,6 +329,8 @@ struct Usable<'a> {
     losses: &'a [f64],
     /// The rate at which the run went on, or should have, after them.
     blew_up: Option<f64>,
+    /// Is the loss after them not finite?
+    overflows: bool,
 }
 
 fn usable<'a>(lr: &'a [f64], loss: &'a [f64]) -> Result<Usable<'a>, Refusal> {
@@ -329,9 +346,9 @@ fn usable<'a>(lr: &'a [f64], loss: &'a [f64]) -> Result<Usable<'a>, Refusal> {
     let losses = finite(loss);
     let n = rates.len().min(losses.len());
     if n >= FEWEST {
-        let ended = n < rates.len() || losses.len() < loss.len();
-        let blew_up = ended.then(|| rates[n.min(rates.len() - 1)]);
-        return Ok(Usable { lr: rates.split_at(n).0, losses: losses.split_at(n).0, blew_up });
+        let overflows = losses.len() < loss.len();
+        let blew_up = (n < rates.len() || overflows).then(|| rates[n.min(rates.len() - 1)]);
+        return Ok(Usable { lr: rates.split_at(n).0, losses: losses.split_at(n).0, blew_up, overflows });
     }
     let reason = match (losses.len() < loss.len(), rates.get(n)) {
         (true, _) if n == 0 => {

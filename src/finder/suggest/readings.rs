@@ -6,15 +6,20 @@ use super::super::smooth::ewa;
 use crate::optim::Optimizer;
 use std::f64::consts::LN_10;
 
-/// Decades from the rate at which a run diverges down to one that trains well.
-const BELOW_DIVERGENCE: f64 = 2.4;
+/// Decades from the rate at which a run diverges down to one that trains well, as measured: of plain SGD, and what each decade by
+/// which momentum makes a step more lasting adds; and of Adam.
+const BELOW_DIVERGENCE_SGD: f64 = 1.25;
+const BELOW_DIVERGENCE_MOMENTUM: f64 = 0.62;
+const BELOW_DIVERGENCE_ADAM: f64 = 2.2;
 /// Decades below that, at most, where noise hides the fall: an average of noise declines anywhere.
 const NOISY_DECLINE: f64 = 2.0;
 /// Rates that plain SGD and Adam are usually started with, in decades.
 const CUSTOMARY_SGD: f64 = -1.0;
 const CUSTOMARY_ADAM: f64 = -2.3;
-/// With any optimizer: the mean of those and of SGD's with the usual momentum, 0.9.
-const CUSTOMARY_ANY: f64 = (CUSTOMARY_SGD + (CUSTOMARY_SGD - 1.0) + CUSTOMARY_ADAM) / 3.0;
+/// Decades by which SGD's usual momentum, 0.9, lowers good rates.
+const USUAL_MOMENTUM: f64 = -1.0;
+/// With any optimizer: the mean of SGD's without momentum and with the usual one, and of Adam's.
+const CUSTOMARY_ANY: f64 = (2.0 * CUSTOMARY_SGD + USUAL_MOMENTUM + CUSTOMARY_ADAM) / 3.0;
 /// Decades that the customary rate moves the answer at most.
 const MOST_MOVED: f64 = 0.3;
 /// Coefficient of the average whose decline is read, and the most points that it is taken of: twenty of them are its memory.
@@ -42,42 +47,49 @@ pub(super) struct Readings {
 /// What an optimizer says of the rate before any curve; or, where none is known, what all do.
 #[derive(Clone, Copy)]
 pub(super) struct Known {
-    /// Is it known which?
-    pub optimizer: bool,
-    /// The rate that it is usually started with.
+    /// With which that is, for a reader.
+    pub with: &'static str,
+    /// The rate that it is usually started with, and how much that weighs.
     pub customary: f64,
+    weight: f64,
     /// From the rate at which it diverges down to one that trains well.
     below_divergence: f64,
 }
 
 impl Known {
-    /// Momentum multiplies a lasting step by 1 / (1 - momentum), so good rates are smaller by as much; where a run diverges
-    /// moves by a factor below 4 (2 (1 + momentum) over the curvature).
-    pub fn of(optimizer: Option<&Optimizer>) -> Self {
-        // With a momentum outside, none can be trained.
-        let optimizer =
-            optimizer.filter(|o| !matches!(o, Optimizer::Sgd(sgd) if !(0.0..1.0).contains(&sgd.momentum)));
-        let (customary, below_divergence) = match optimizer {
-            None => (CUSTOMARY_ANY, BELOW_DIVERGENCE),
-            Some(Optimizer::Sgd(sgd)) => {
-                let lasting = (1.0 - sgd.momentum).log10();
-                (CUSTOMARY_SGD + lasting, BELOW_DIVERGENCE - 1.0 - lasting)
-            }
-            Some(Optimizer::Adam(_)) => (CUSTOMARY_ADAM, BELOW_DIVERGENCE),
+    /// Of `optimizer`, or where it is not told of those that the curve may be of, which `overflows` into a loss that is not finite or
+    /// does not.
+    pub fn of(optimizer: Option<&Optimizer>, overflows: bool) -> Self {
+        // Momentum multiplies a lasting step by 1 / (1 - momentum): good rates are smaller by as much, `lasting` in decades; where a
+        // run diverges moves less (2 (1 + momentum) over the curvature).
+        let sgd = |lasting: f64| {
+            [CUSTOMARY_SGD + lasting, BELOW_DIVERGENCE_SGD - BELOW_DIVERGENCE_MOMENTUM * lasting]
         };
-        let [customary, below_divergence] = [customary, below_divergence].map(|decades| decades * LN_10);
-        Self { optimizer: optimizer.is_some(), customary, below_divergence }
+        // With a momentum outside, none can be trained.
+        let told =
+            optimizer.filter(|o| !matches!(o, Optimizer::Sgd(sgd) if !(0.0..1.0).contains(&sgd.momentum)));
+        let (with, weight, decades) = match told {
+            Some(Optimizer::Sgd(o)) => ("with this optimizer", 2.0, sgd((1.0 - o.momentum).log10())),
+            Some(Optimizer::Adam(_)) => ("with this optimizer", 2.0, [CUSTOMARY_ADAM, BELOW_DIVERGENCE_ADAM]),
+            // Adam's steps are bounded by the rate, so that its loss hardly grows beyond all numbers: half-way between SGD
+            // without momentum and with the usual one.
+            None if overflows => ("with SGD, whose loss alone overflows,", 1.0, sgd(USUAL_MOMENTUM / 2.0)),
+            None => ("with any optimizer", 1.0, [CUSTOMARY_ANY, BELOW_DIVERGENCE_ADAM]),
+        };
+        let [customary, below_divergence] = decades.map(|decades| decades * LN_10);
+        Self { with, customary, weight, below_divergence }
     }
 }
 
 impl Readings {
-    /// Their weighted mean, towards what is customary: that counts once, but moves the answer by a factor of two at most; where no fall
-    /// is clear it counts as much as all of them, since they are read off noise.
+    /// Their weighted mean, towards what is customary: that counts twice where the optimizer is known, else once, but moves the answer by
+    /// a factor of two at most; where no fall is clear it counts as much as all of them, since they are read off noise.
     pub fn mean(&self, known: Known) -> f64 {
         let (mean, weight) = self.of_curve(known);
         let towards = known.customary - mean;
         if self.clear {
-            mean + (towards / (weight + 1.0)).clamp(-MOST_MOVED * LN_10, MOST_MOVED * LN_10)
+            let moved = towards * known.weight / (weight + known.weight);
+            mean + moved.clamp(-MOST_MOVED * LN_10, MOST_MOVED * LN_10)
         } else {
             mean + towards / 2.0
         }
@@ -151,8 +163,8 @@ mod tests {
 
     #[test]
     fn the_mean_takes_what_there_is() {
-        let below = BELOW_DIVERGENCE * LN_10;
-        let of_curve = |readings: &Readings| readings.of_curve(Known::of(None)).0;
+        let below = BELOW_DIVERGENCE_ADAM * LN_10;
+        let of_curve = |readings: &Readings| readings.of_curve(Known::of(None, false)).0;
         let all =
             Readings { clear: true, middle: Some(-7.0), decline: -8.0, edge: Some(below - 9.0), end: 0.0 };
         assert!((of_curve(&all) + 7.75).abs() < 1e-12);
@@ -168,15 +180,20 @@ mod tests {
     }
 
     #[test]
-    fn a_customary_rate_counts_for_one_and_moves_little() {
-        let adam = Known::of(Some(&Adam::default().into()));
+    fn a_customary_rate_counts_for_two_and_moves_little() {
+        let adam = Known::of(Some(&Adam::default().into()), false);
         assert!((adam.customary.exp() / 5.01e-3 - 1.0).abs() < 1e-3);
         let readings = |middle: f64| {
             let edge = Some(middle + adam.below_divergence);
             Readings { clear: true, middle: Some(middle), decline: middle, edge, end: 0.0 }
         };
         let at = |middle: f64| readings(middle).mean(adam);
-        assert!((at(adam.customary + 1.0) - adam.customary - 0.8).abs() < 1e-12);
+        assert!((at(adam.customary + 1.0) - adam.customary - 2.0 / 3.0).abs() < 1e-12);
+        // And for one where it is any optimizer's.
+        let any = Known::of(None, false);
+        let edge = Some(any.customary + 1.0 + any.below_divergence);
+        let above = Readings { edge, ..readings(any.customary + 1.0) };
+        assert!((above.mean(any) - any.customary - 0.8).abs() < 1e-12);
         // However far it is.
         assert!((at(adam.customary - 20.0) - adam.customary + 20.0 - MOST_MOVED * LN_10).abs() < 1e-12);
         // But half the way where there is nothing but noise to read.
@@ -187,21 +204,34 @@ mod tests {
     /// Of the three, 0.1, 0.01 and 0.005.
     #[test]
     fn without_an_optimizer_the_mean_of_all_is_customary() {
-        let any = Known::of(None);
-        assert!(
-            (any.customary.exp() / (0.1 * 0.01 * 5.01e-3_f64).cbrt() - 1.0).abs() < 1e-3 && !any.optimizer
-        );
+        let any = Known::of(None, false);
+        assert!((any.customary.exp() / (0.1 * 0.01 * 5.01e-3_f64).cbrt() - 1.0).abs() < 1e-3);
+        assert!((any.below_divergence.exp() / 158.5 - 1.0).abs() < 1e-2);
     }
 
-    /// Momentum of 0.9 makes ten steps of one: a tenth of the rate, and as much further from the divergence.
+    /// Of two, 0.1 and 0.01, and 18 and 74. What is told goes before what the curve says.
+    #[test]
+    fn a_loss_that_overflows_is_of_sgd() {
+        let known = Known::of(None, true);
+        assert!((known.customary.exp() / (0.1 * 0.01_f64).sqrt() - 1.0).abs() < 1e-9);
+        assert!((known.below_divergence.exp() / (17.8 * 74.1_f64).sqrt() - 1.0).abs() < 1e-2);
+        let adam: Optimizer = Adam::default().into();
+        let [calm, overflowing] = [false, true].map(|overflows| Known::of(Some(&adam), overflows));
+        assert_eq!(calm.customary, overflowing.customary);
+        assert_eq!(calm.with, overflowing.with);
+    }
+
+    /// Momentum of 0.9 makes ten steps of one: a tenth of the rate, and four times as far below the divergence.
     #[test]
     fn momentum_lowers_what_is_customary() {
-        let [plain, heavy] = [0.0, 0.9].map(|momentum| Known::of(Some(&Sgd::momentum(momentum).into())));
+        let [plain, heavy] =
+            [0.0, 0.9].map(|momentum| Known::of(Some(&Sgd::momentum(momentum).into()), false));
         assert!((plain.customary.exp() - 0.1).abs() < 1e-12 && (heavy.customary.exp() - 0.01).abs() < 1e-12);
-        assert!((plain.below_divergence.exp() / 25.1 - 1.0).abs() < 1e-2);
-        assert!((heavy.below_divergence.exp() / 251.0 - 1.0).abs() < 1e-2);
+        assert!((plain.below_divergence.exp() / 17.8 - 1.0).abs() < 1e-2);
+        assert!((heavy.below_divergence.exp() / 74.1 - 1.0).abs() < 1e-2);
         for never in [1.0, 7.0, -0.1, f64::NAN] {
-            assert!(!Known::of(Some(&Sgd::momentum(never).into())).optimizer);
+            let known = Known::of(Some(&Sgd::momentum(never).into()), false);
+            assert_eq!(known.with, Known::of(None, false).with);
         }
     }
 

@@ -133,13 +133,13 @@ impl fmt::Display for Profile {
                     "{layer:<44} {:<24} {:>8} {:>6} {:>8} {:>7} {:>7} {:>8} {:>8} {:>8}",
                     row.kernel,
                     short(row.us.median),
-                    percent(Some(row.share)),
+                    percent(row.share),
                     short(row.gflops),
                     short(row.gbps),
                     short(row.intensity),
-                    percent(Some(row.of_gflops)),
-                    percent(Some(row.of_gbps)),
-                    percent(Some(row.of_roof)),
+                    percent(row.of_gflops),
+                    percent(row.of_gbps),
+                    percent(row.of_roof),
                 )?;
             }
         }

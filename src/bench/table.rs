@@ -80,9 +80,14 @@ fn stat(s: &Stat) -> String {
     format!("{:>8} {range:>15}", short(s.median))
 }
 
-/// The share of a roofline, or nothing without one.
-pub(super) fn percent(share: Option<f64>) -> String {
-    share.map_or(String::new(), |s| format!("{:.0} %", 100.0 * s))
+/// The share of a roofline.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
+}
+
+/// Headings of the last two columns, or nothing where no ceiling was measured that they could be shares of.
+fn of_roof(floor: &str, ceiling: Option<&Ceiling>) -> String {
+    ceiling.map_or(String::new(), |_| format!(" {floor:>9} {:>8}", "of roof"))
 }
 
 fn kernels(
@@ -95,8 +100,13 @@ fn kernels(
     let width = if rows.iter().any(|r| r.workload.ends_with(" step")) { 48 } else { 26 };
     writeln!(
         f,
-        "\n{title:<width$} {:<16} {:>8} {:>15} {:>8} {:>7} {:>9} {:>8}",
-        "kernel", "us", "min..max", "GFLOP/s", "GB/s", "floor us", "of roof"
+        "\n{title:<width$} {:<16} {:>8} {:>15} {:>8} {:>7}{}",
+        "kernel",
+        "us",
+        "min..max",
+        "GFLOP/s",
+        "GB/s",
+        of_roof("floor us", ceiling)
     )?;
     let mut last = "";
     for row in rows {
@@ -108,11 +118,12 @@ fn kernels(
         };
         last = &row.workload;
         let name: String = name.chars().take(width).collect();
-        let floor = ceiling.map_or(String::new(), |c| short(c.floor_us(row)));
-        let share = percent(ceiling.map(|c| c.share(std::slice::from_ref(row))));
+        let share = |c: &Ceiling| percent(c.share(std::slice::from_ref(row)));
+        let roof =
+            ceiling.map_or(String::new(), |c| format!(" {:>9} {:>8}", short(c.floor_us(row)), share(c)));
         let (gflops, gbps) = (short(row.gflops()), short(row.gbps()));
         let times = stat(&row.us);
-        writeln!(f, "{name:<width$} {:<16} {times} {gflops:>8} {gbps:>7} {floor:>9} {share:>8}", row.kernel)?;
+        writeln!(f, "{name:<width$} {:<16} {times} {gflops:>8} {gbps:>7}{roof}", row.kernel)?;
     }
     unfit(f, width, left_out)?;
     match ceiling {
@@ -128,7 +139,7 @@ fn steps(f: &mut fmt::Formatter<'_>, results: &Results, left_out: &Unfit) -> fmt
     let Results { steps, ceiling, data, .. } = results;
     writeln!(
         f,
-        "\n{:<34} {:>10} {:>8} {:>15} {:>11} {:>16} {:>10} {:>9} {:>8}",
+        "\n{:<34} {:>10} {:>8} {:>15} {:>11} {:>16} {:>10}{}",
         format!("step, {data}"),
         "dispatches",
         "ms",
@@ -136,23 +147,23 @@ fn steps(f: &mut fmt::Formatter<'_>, results: &Results, left_out: &Unfit) -> fmt
         "us/dispatch",
         "encode us/disp.",
         "device ms",
-        "floor ms",
-        "of roof"
+        of_roof("floor ms", ceiling.as_ref())
     )?;
     for row in steps {
         let timed = ceiling.as_ref().filter(|_| !row.kernels.is_empty());
-        let floor = timed.map(|c| row.kernels.iter().map(|k| c.floor_us(k)).sum::<f64>() / 1e3);
+        let floor = |c: &Ceiling| row.kernels.iter().map(|k| c.floor_us(k)).sum::<f64>() / 1e3;
         writeln!(
             f,
-            "{:<34} {:>10} {} {:>11} {:>16} {:>10} {:>9} {:>8}",
+            "{:<34} {:>10} {} {:>11} {:>16} {:>10}{}",
             format!("{} batch {}, {} k params", row.model, row.batch, row.parameters / 1000),
             row.dispatches,
             stat(&row.ms),
             short(row.us_per_dispatch()),
             short(row.encode_us.median),
             if row.kernels.is_empty() { String::new() } else { short(row.device_ms()) },
-            floor.map_or(String::new(), short),
-            percent(timed.map(|c| c.share(&row.kernels))),
+            timed.map_or(String::new(), |c| {
+                format!(" {:>9} {:>8}", short(floor(c)), percent(c.share(&row.kernels)))
+            }),
         )?;
     }
     unfit(f, 34, left_out)

@@ -49,15 +49,15 @@ const MOST_CLEAR: f64 = 1e3;
 ///    It counts if the fall measures 5 standard errors.
 /// 2. The middle of the longest decline of the losses' exponentially weighted average (coefficient 0.95, of 200 points at
 ///    most), as fastai's [`valley`](super::valley) takes it. It counts steps and not levels, so noise moves it little.
-/// 3. A two-hundred-and-fiftieth of the rate at which the run diverges. Where it does not, the end of the range stands
-///    for that rate, if this raises the mean: it can only be larger.
+/// 3. The rate at which the run diverges, divided by 160; for SGD by 18 (1 - momentum)^-0.62. Where it does not diverge, the end
+///    of the range stands for that rate, if this raises the mean: it can only be larger.
 ///
-/// The customary rate of the `optimizer` that the sweep was made with is a fourth, which weighs as much as the second, but
-/// moves the answer by a factor of 2 at most: 0.1 (1 - momentum) for SGD, 0.005 for Adam and AdamW, and where it is not known 0.017, the
-/// geometric mean of those with a momentum of 0 and 0.9. Where no fall stands out of the noise, and only the divergence allows an
-/// answer, it is half of it. For SGD the third is the rate of divergence times (1 - momentum) / 25. A loss that is not finite is SGD's,
+/// The customary rate of the `optimizer` that the sweep was made with is a fourth, which weighs as much as the first, but moves the
+/// answer by a factor of 2 at most: 0.1 (1 - momentum) for SGD, 0.005 for Adam and AdamW. Where the optimizer is not known it is 0.017,
+/// the geometric mean of 0.005 and of those with a momentum of 0 and 0.9, and weighs half as much. A loss that is not finite is SGD's,
 /// since Adam's steps are bounded by the rate: where nothing else is known, both are taken half-way between a momentum of 0 and of 0.9,
-/// 0.032 and 1 / 79.
+/// 0.032 and a divergence divided by 36. Where no fall stands out of the noise, and only the divergence allows an answer, what is
+/// customary is half of it.
 ///
 /// `loss` is raw, one a rate, and `lr` rises. `lr` may be the whole planned grid, longer than the losses of a run that
 /// was stopped: with `lr` longer, or with a loss that is not finite, the curve is known to have ended in divergence.

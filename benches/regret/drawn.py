@@ -8,8 +8,8 @@ A task is a data set, a model, an optimizer, a batch size and a length, all draw
 task's number. DIR holds `mnist/` and `cifar10/` as `rangefinder find` reads them. Rules were made with the set `dev` in view;
 `test` was drawn before, and half of it is of families of data that `dev` does not have. `fresh` is of five families that
 neither has, and half of `later` of six that no other set has. The files in this folder hold numbers 0 to 110 of `dev`, 0 to 59
-of `test` and of `fresh`, 0 to 119 of `later`, and 120 to 199 of it as `last`, less most tasks with convolutions, which take
-minutes each; the others take some 10 s each.
+of `test` and of `fresh`, 0 to 119 of `later`, and 120 to 199 of it as `last` and 200 to 279 as `newest`, less most tasks with
+convolutions, which take minutes each; the others take some 10 s each.
 """
 
 import gzip

@@ -15,11 +15,11 @@ from score import Truth, answer, load, logarithm
 
 CHEAP = 0.05
 # As in src/finder/suggest/readings.rs.
-BELOW_DIVERGENCE = 2.4
+BELOW_DIVERGENCE = 2.2
 READINGS = {
     "middle of the fall": re.compile(r"middle of the fall is ([\d.e+-]+\d)"),
     "middle of the average's decline": re.compile(r"average's decline (?:it is |is )?([\d.e+-]+\d)"),
-    "divergence / 250": re.compile(r"diverges at ([\d.e+-]+\d)"),
+    "divergence / 160": re.compile(r"diverges at ([\d.e+-]+\d)"),
 }
 
 
@@ -38,12 +38,12 @@ def target(task):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tasks")
+    parser.add_argument("tasks", nargs="+", help="one file or several, taken together")
     parser.add_argument("--binary", default="target/release/rangefinder")
     args = parser.parse_args()
     errors = {name: [] for name in (*READINGS, "their mean, as suggested")}
-    by_optimizer = {}
-    for task in load(args.tasks):
+    by_optimizer, distances = {}, {}
+    for task in (task for path in args.tasks for task in load(path)):
         known = task.get("opt", "any")
         middle = target(task)
         for curve in task["curves"]:
@@ -52,8 +52,11 @@ def main():
                 continue
             for name, pattern in READINGS.items():
                 if read := pattern.search(found["reason"]):
-                    below = BELOW_DIVERGENCE if name.startswith("divergence") else 0
-                    errors[name].append(logarithm(float(read[1])) - below - middle)
+                    distance = logarithm(float(read[1])) - middle
+                    if name.startswith("divergence"):
+                        distances.setdefault(known, []).append(distance)
+                        distance -= BELOW_DIVERGENCE
+                    errors[name].append(distance)
             error = logarithm(found["lr"]) - middle
             errors["their mean, as suggested"].append(error)
             told = answer(args.binary, curve, known)["suggestion"]
@@ -61,11 +64,11 @@ def main():
     print("| reading | curves | mean error | standard deviation |\n| --- | --- | --- | --- |")
     for name, values in errors.items():
         print(f"| {name} | {len(values)} | {np.mean(values):+.2f} | {np.std(values):.2f} |")
-    print("\n| optimizer | curves | suggested, less the middle of the good rates | the same, told the optimizer |")
-    print("| --- | --- | --- | --- |")
+    print("\n| optimizer | curves | suggested, less the middle of the good rates | the same, told the optimizer | divergence, less the middle |")
+    print("| --- | --- | --- | --- | --- |")
     for name, values in sorted(by_optimizer.items()):
         alone, told = np.mean(values, 0)
-        print(f"| {name} | {len(values)} | {alone:+.2f} | {told:+.2f} |")
+        print(f"| {name} | {len(values)} | {alone:+.2f} | {told:+.2f} | {np.mean(distances[name]):.2f} |")
 
 
 if __name__ == "__main__":

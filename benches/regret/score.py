@@ -2,6 +2,7 @@
 
     cargo build --release
     .venv/bin/python benches/regret/score.py benches/regret/test.json.gz           what drawn.py drew
+    .venv/bin/python benches/regret/score.py benches/regret/*.json.gz tasks.json   all sets together
     .venv/bin/python benches/regret/score.py tasks.json                            what tasks.py trained
     .venv/bin/python benches/regret/score.py tasks.json --verify                   short runs after every suggestion
 
@@ -208,12 +209,12 @@ def print_tasks(tasks, rules):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tasks")
+    parser.add_argument("tasks", nargs="+", help="one file or several, taken together")
     parser.add_argument("--binary", default="target/release/rangefinder")
     parser.add_argument("--verify", action="store_true", help="short runs after every suggestion")
     parser.add_argument("--by-task", action="store_true", help="ours and valley, task by task")
     args = parser.parse_args()
-    tasks = load(args.tasks)
+    tasks = [task for path in args.tasks for task in load(path)]
     told = [[answer(args.binary, curve, task["opt"]) for curve in task["curves"]] for task in tasks]
     untold = [[answer(args.binary, curve) for curve in task["curves"]] for task in tasks]
 

@@ -27,10 +27,10 @@ const OVER: f64 = 0.95;
 const CLEAR: f64 = 3.3;
 /// The same for a run that diverges: where it does is a reading of its own, which no noise hides. Of curves of noise alone
 /// nearly all have as much: one that has less does not hide a fall in noise, it only rises.
-const RISES: f64 = 1.4;
+const RISES: f64 = 1.0;
 /// Standard errors that the fall must measure for its middle to count: below, noise moves the middle by decades.
 const SHARP: f64 = 5.0;
-/// Decades to either side of the answer: between them lay the best constant rate of 47 to 65 % of the curves measured, by set.
+/// Decades to either side of the answer: between them lay the best constant rate of 46 to 65 % of the curves measured, by set.
 const SPREAD: f64 = 0.55;
 /// Standard deviations above the start beyond which a loss is cut off: how far a run diverged says nothing.
 const DIVERGED: f64 = 3.0;
@@ -62,7 +62,7 @@ const MOST_CLEAR: f64 = 1e3;
 /// `loss` is raw, one a rate, and `lr` rises. `lr` may be the whole planned grid, longer than the losses of a run that
 /// was stopped: with `lr` longer, or with a loss that is not finite, the curve is known to have ended in divergence.
 ///
-/// `low` and `high` are 0.55 decades to either side: for 47 to 65 % of the curves that it was measured on, by set, the best
+/// `low` and `high` are 0.55 decades to either side: for 46 to 65 % of the curves that it was measured on, by set, the best
 /// constant rate lay between them. [`Suggestion::one_cycle_peak`] is for such a schedule.
 /// `score` says by how many standard errors some stretch of the curve lies below all before it.
 ///

@@ -148,6 +148,21 @@ fn noise_alone_is_mostly_refused() {
     assert!(answered <= 20, "{answered} of 200");
 }
 
+/// Where noise diverges there is a rate to stay below; where the loss only rises, none is good.
+#[test]
+fn noise_that_diverges_is_answered_and_a_rise_is_not() {
+    for steps in [60, 100, 200] {
+        let lr = sweep(1e-7, 10.0, steps);
+        let flat: Vec<f64> = lr.iter().map(|&rate| if rate > 0.5 { 50.0 } else { 1.0 }).collect();
+        let rise: Vec<f64> = lr.iter().map(|rate| 6.0 + 0.5 * rate.log10()).collect();
+        let answered = |loss: &[f64], size: f64| {
+            (0..200).filter(|&seed| suggest(&lr, &with_noise(loss, size, seed), None).is_ok()).count()
+        };
+        let (flat, rise) = (answered(&flat, 1.0), answered(&rise, 0.5));
+        assert!(flat >= 192 && rise <= 40, "{steps} steps: {flat} and {rise} of 200");
+    }
+}
+
 #[test]
 fn flat_curves_are_refused() {
     let lr = sweep(1e-7, 10.0, 100);

@@ -228,7 +228,10 @@ export interface Verification {
   lr: number | null;
   /** For a one-cycle schedule. */
   oneCyclePeak: number | null;
-  /** The smallest and the largest of the good rates: those that made nearly all of the best fall. */
+  /**
+   * The smallest and the largest rate that makes nearly all of the best fall: between the outermost run that did and its neighbour, on
+   * the line between their losses.
+   */
   low: number | null;
   high: number | null;
   /** Held-out loss before any update, and that of the best prediction that is the same for all samples. */

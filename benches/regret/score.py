@@ -143,8 +143,8 @@ def verify_all(tasks, rates, how=SHIPPED, guesses=None):
 
 def verified(task, curve, rate, how, must_learn=False):
     """A rate for each schedule: from the smallest to the largest of some rates around a suggestion whose held-out loss, after
-    short runs from the curve's own start, has made all but a little of the best fall, a part of the way up; the suggestion
-    itself where no run lowers the loss. The fall begins at the loss of the best constant prediction, or where no run gets
+    short runs from the curve's own start, makes all but a little of the best fall, a part of the way up: these lie between the
+    outermost runs that did and their neighbours, on the line between their losses. The suggestion itself where no run lowers the loss. The fall begins at the loss of the best constant prediction, or where no run gets
     below that at the untrained model's."""
     if rate is None:
         return None
@@ -164,8 +164,16 @@ def verified(task, curve, rate, how, must_learn=False):
     if not best < untrained:
         return rate
     start = start if best < start else untrained
-    good = [r for r, loss in zip(tried, found) if loss <= start - (1 - tolerance) * (start - best)]
-    return tuple(good[0] + share * (good[-1] - good[0]) for share in shares)
+    enough = start - (1 - tolerance) * (start - best)
+    good = [i for i, loss in enumerate(found) if loss <= enough]
+
+    def edge(i, beyond):
+        if not (0 <= beyond < len(tried) and found[beyond] < 1e30):
+            return tried[i]
+        return tried[i] + (tried[beyond] - tried[i]) * (enough - found[i]) / (found[beyond] - found[i])
+
+    low, high = edge(good[0], good[0] - 1), edge(good[-1], good[-1] + 1)
+    return tuple(low + share * (high - low) for share in shares)
 
 
 def coverage(tasks, answers):

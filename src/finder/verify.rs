@@ -78,7 +78,8 @@ impl Verification {
     }
 }
 
-/// From the smallest to the largest of the rates tried that made nearly all of the best fall.
+/// From the smallest to the largest rate that makes nearly all of the best fall: beyond the outermost run that did, up to where the
+/// line to its neighbour's loss, over the logarithm of the rate, crosses what is enough.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GoodRates {
     /// The smallest.
@@ -185,9 +186,19 @@ impl Verify {
         let start = starts.iter().find(|&&start| best < start)?;
         let enough = start - (1.0 - self.tolerance) * (start - best);
         runs.iter_mut().for_each(|run| run.good = run.loss.is_some_and(|loss| loss <= enough));
-        let mut good = runs.iter().filter(|run| run.good).map(|run| run.lr);
-        let low = good.next()?;
-        Some(GoodRates { low, high: good.next_back().unwrap_or(low) })
+        let good = |run: &Verified| run.good;
+        let (first, last) = (runs.iter().position(good)?, runs.iter().rposition(good)?);
+        let low = crossing(enough, &runs[first], first.checked_sub(1).and_then(|below| runs.get(below)));
+        Some(GoodRates { low, high: crossing(enough, &runs[last], runs.get(last + 1)) })
+    }
+}
+
+/// The rate on the way from a good run to the one beyond at which the line between their losses is at `enough`; the good run's own
+/// where none is beyond, or that one blew up, to which no line leads.
+fn crossing(enough: f64, good: &Verified, beyond: Option<&Verified>) -> f64 {
+    match (good.loss, beyond.and_then(|beyond| Some((beyond.lr, beyond.loss?)))) {
+        (Some(loss), Some((lr, far))) => good.lr * (lr / good.lr).powf((enough - loss) / (far - loss)),
+        _ => good.lr,
     }
 }
 
@@ -223,12 +234,20 @@ mod tests {
     use super::*;
     use crate::data::Inputs;
 
-    fn good(initial: f64, constant: f64, runs: &[Verified], tolerance: f64) -> Option<(f64, f64)> {
-        ends(Verify { tolerance, ..Verify::default() }.judge(initial, constant, &mut runs.to_vec()))
+    /// Which rates are good; runs' rates are their numbers, from 1 on.
+    fn good(initial: f64, constant: f64, runs: &[Verified], tolerance: f64) -> Vec<f64> {
+        judged(initial, constant, runs, Verify { tolerance, ..Verify::default() }).0
     }
 
-    fn ends(good: Option<GoodRates>) -> Option<(f64, f64)> {
-        good.map(|good| (good.low, good.high))
+    fn judged(
+        initial: f64,
+        constant: f64,
+        runs: &[Verified],
+        verify: Verify,
+    ) -> (Vec<f64>, Option<GoodRates>) {
+        let mut runs = runs.to_vec();
+        let found = verify.judge(initial, constant, &mut runs);
+        (runs.iter().filter(|run| run.good).map(|run| run.lr).collect(), found)
     }
 
     fn runs(losses: &[Option<f64>]) -> Vec<Verified> {
@@ -241,13 +260,35 @@ mod tests {
     #[test]
     fn rates_near_the_best_are_good() {
         let near = runs(&[Some(1.9), Some(1.05), Some(1.0), Some(1.5), None]);
-        assert_eq!(good(2.0, f64::INFINITY, &near, 0.1), Some((2.0, 3.0)));
-        let mut ragged = runs(&[Some(1.05), Some(1.2), Some(1.0), Some(1.1), None]);
-        let found = Verify { tolerance: 0.1, ..Verify::default() }.judge(2.0, f64::INFINITY, &mut ragged);
-        assert_eq!(ends(found), Some((1.0, 4.0)));
-        assert_eq!(ragged.iter().map(|run| run.good).collect::<Vec<_>>(), [true, false, true, true, false]);
+        assert_eq!(good(2.0, f64::INFINITY, &near, 0.1), [2.0, 3.0]);
+        let ragged = runs(&[Some(1.05), Some(1.2), Some(1.0), Some(1.1), None]);
+        assert_eq!(good(2.0, f64::INFINITY, &ragged, 0.1), [1.0, 3.0, 4.0]);
         let alone = runs(&[Some(1.9), Some(1.2), Some(1.0), None, None]);
-        assert_eq!(good(2.0, f64::INFINITY, &alone, 0.1), Some((3.0, 3.0)));
+        assert_eq!(good(2.0, f64::INFINITY, &alone, 0.1), [3.0]);
+    }
+
+    /// 1.1 is enough. From 1.05 to 1.9 that is a 17th of the way, from 1.0 to 1.5 a fifth, by logarithms.
+    #[test]
+    fn they_end_where_a_line_to_the_next_run_crosses_what_is_enough() {
+        let edges = |losses: &[Option<f64>]| {
+            let verify = Verify { tolerance: 0.1, ..Verify::default() };
+            let found = judged(2.0, f64::INFINITY, &runs(losses), verify).1.unwrap();
+            (found.low, found.high)
+        };
+        let close = |(low, high): (f64, f64), wanted: (f64, f64)| {
+            assert!(
+                (low / wanted.0 - 1.0).abs() < 1e-12 && (high / wanted.1 - 1.0).abs() < 1e-12,
+                "{low} {high}"
+            );
+        };
+        let both = edges(&[Some(1.9), Some(1.05), Some(1.0), Some(1.5)]);
+        close(both, (2.0 * 0.5f64.powf(1.0 / 17.0), 3.0 * (4.0f64 / 3.0).powf(0.2)));
+        // The first and the last run are ends of their own, and so is one before a run that blew up.
+        assert_eq!(edges(&[Some(1.0), Some(1.05)]), (1.0, 2.0));
+        assert_eq!(edges(&[None, Some(1.0), None]), (2.0, 2.0));
+        // The further it grew, the nearer; a rate between good ones changes nothing.
+        close(edges(&[Some(1.0), Some(1e300)]), (1.0, 1.0));
+        assert_eq!(edges(&[Some(1.05), Some(1.2), Some(1.0)]), (1.0, 3.0));
     }
 
     #[test]
@@ -262,13 +303,13 @@ mod tests {
     #[test]
     fn the_fall_counts_from_the_best_constant_prediction() {
         let runs = runs(&[Some(2.0), Some(1.05), Some(1.0)]);
-        assert_eq!(good(100.0, f64::INFINITY, &runs, 0.1), Some((1.0, 3.0)));
-        assert_eq!(good(100.0, 2.3, &runs, 0.1), Some((2.0, 3.0)));
+        assert_eq!(good(100.0, f64::INFINITY, &runs, 0.1), [1.0, 2.0, 3.0]);
+        assert_eq!(good(100.0, 2.3, &runs, 0.1), [2.0, 3.0]);
         // Where no run gets below it, from the start after all; unless something must have been learned.
-        assert_eq!(good(100.0, 0.5, &runs, 0.1), Some((1.0, 3.0)));
+        assert_eq!(good(100.0, 0.5, &runs, 0.1), [1.0, 2.0, 3.0]);
         let strict = Verify { must_learn: true, tolerance: 0.1, ..Verify::default() };
-        assert_eq!(strict.judge(100.0, 0.5, &mut runs.clone()), None);
-        assert_eq!(ends(strict.judge(100.0, 2.3, &mut runs.clone())), Some((2.0, 3.0)));
+        assert_eq!(judged(100.0, 0.5, &runs, strict), (vec![], None));
+        assert_eq!(judged(100.0, 2.3, &runs, strict).0, [2.0, 3.0]);
     }
 
     #[test]
@@ -285,13 +326,16 @@ mod tests {
 
     #[test]
     fn nothing_is_good_where_nothing_falls() {
-        assert_eq!(good(2.0, f64::INFINITY, &runs(&[Some(2.1), None]), 0.1), None);
-        assert_eq!(good(f64::NAN, f64::INFINITY, &runs(&[Some(1.0)]), 0.1), None);
+        let judged = |initial, losses: &[Option<f64>]| {
+            judged(initial, f64::INFINITY, &runs(losses), Verify::default())
+        };
+        assert_eq!(judged(2.0, &[Some(2.1), None]), (vec![], None));
+        assert_eq!(judged(f64::NAN, &[Some(1.0)]), (vec![], None));
     }
 
     #[test]
     fn negative_and_shifted_losses_change_nothing() {
         let shifted = runs(&[Some(-10.1), Some(-10.95), Some(-11.0)]);
-        assert_eq!(good(-10.0, f64::INFINITY, &shifted, 0.1), Some((2.0, 3.0)));
+        assert_eq!(good(-10.0, f64::INFINITY, &shifted, 0.1), [2.0, 3.0]);
     }
 }

@@ -207,8 +207,8 @@ pub(in crate::cli) fn verdict(tried: &Verification, suggestion: Option<&Suggesti
             let (low, high, lr, peak) = (good.low, good.high, good.lr(), good.one_cycle_peak());
             let most = (1e4 * (1.0 - tried.tolerance)).round() / 100.0;
             format!(
-                "rates from {low:.2e} to {high:.2e}{beyond} made {most} % of the best fall or more; a quarter of the way up is \
-                 {lr:.2e}, for a constant rate, three quarters {peak:.2e}, for the peak of a one-cycle schedule"
+                "rates from {low:.2e} to {high:.2e}{beyond} make {most} % of the best fall or more, by these runs and the lines \
+                 between them; a quarter of the way up is {lr:.2e}, for a constant rate, three quarters {peak:.2e}, for the peak of a one-cycle schedule"
             )
         }
         (None, Some(found)) => {
@@ -406,7 +406,10 @@ mod tests {
         };
         for (tolerance, share) in [(0.02, "98 %"), (0.005, "99.5 %"), (0.07, "93 %"), (0.0, "100 %")] {
             let text = said(tolerance);
-            assert!(text.contains(&format!("to 2.00e-1 made {share} of the best fall or more;")), "{text}");
+            assert!(
+                text.contains(&format!("to 2.00e-1 make {share} of the best fall or more, by")),
+                "{text}"
+            );
         }
     }
 }

@@ -188,6 +188,12 @@ impl Found<'_> {
         verified.or(self.report.suggestion.as_ref().ok().map(Suggestion::one_cycle_peak))
     }
 
+    /// A refusal's guess that no short runs have tried.
+    fn guess(&self) -> Option<f64> {
+        let refusal = self.report.suggestion.as_ref().err().filter(|_| self.verification.is_none());
+        refusal?.guess
+    }
+
     /// The one number: what the short runs chose, else what the curve suggests.
     pub fn learning_rate(&self) -> Option<f64> {
         self.verified().or(self.report.suggestion.as_ref().ok().map(|found| found.lr))
@@ -231,7 +237,7 @@ impl Found<'_> {
         }
         let screen = Screen::stdout();
         let answer = self.with_figure(|figure| {
-            text::answer(figure, &screen)
+            text::answer(figure, self.guess(), &screen)
                 + &text::groups(&self.subject.model, &screen)
                 + &layers::table(self, &screen)
                 + &text::line(self.report.line.as_ref(), &screen)

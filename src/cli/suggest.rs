@@ -49,7 +49,8 @@ pub(super) fn suggest(args: &args::Suggest) -> Result<()> {
     let screen = Screen::stdout();
     let stopped = text::stopped(&figure, curve.lr.len(), &screen);
     let gap = if stopped.is_empty() { "" } else { "\n" };
-    print(&(text::answer(&figure, &screen) + gap + &stopped))
+    let guess = suggestion.as_ref().err().and_then(|refusal| refusal.guess);
+    print(&(text::answer(&figure, guess, &screen) + gap + &stopped))
 }
 
 /// Every rule after its own tool's smoothing, stop and trimming.

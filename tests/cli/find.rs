@@ -222,6 +222,10 @@ fn short_runs_answer_where_the_curve_does_not() {
         assert!(text.contains(part), "{part}\n{text}");
     }
     assert_eq!(folder.done(&format!("{args} -q --no-verify")), "none\n");
+    // What the runs would have gone around, where there are none.
+    assert!(!text.contains("a guess"), "{text}");
+    let guess = format!("a guess             {:.2e}, from", found["guess"].as_f64().unwrap());
+    assert!(folder.done(&format!("{args} --no-verify")).contains(&guess));
 }
 
 #[test]

@@ -26,8 +26,9 @@ pub(in crate::cli) fn rate(rate: Option<f64>) -> String {
     rate.map_or("none\n".into(), |rate| format!("{rate:e}\n"))
 }
 
-/// What was tested, the answer and why, the curve, and what other rules say.
-pub(in crate::cli) fn answer(figure: &Figure, screen: &Screen) -> String {
+/// What was tested, the answer and why, the curve, and what other rules say. A refusal's `guess` is for where no short runs have
+/// tried it.
+pub(in crate::cli) fn answer(figure: &Figure, guess: Option<f64>, screen: &Screen) -> String {
     let mut text = String::new();
     for line in [figure.title, figure.subtitle].into_iter().flat_map(|t| wrapped(t, screen.width)) {
         text += &(line + "\n");
@@ -47,7 +48,10 @@ pub(in crate::cli) fn answer(figure: &Figure, screen: &Screen) -> String {
                         &format!("{rate}, by short runs alone, {}", interval(good.low, good.high)),
                     ) + &row("one-cycle peak", &format!("{:.2e}, by short runs", good.one_cycle_peak()))
                 }
-                None => row("learning rate", &screen.bold("no suggestion")),
+                None => {
+                    row("learning rate", &screen.bold("no suggestion"))
+                        + &guess.map_or(String::new(), guessed)
+                }
             };
             text += &entry("why", &none_because(refusal), screen);
         }
@@ -56,6 +60,10 @@ pub(in crate::cli) fn answer(figure: &Figure, screen: &Screen) -> String {
         text += &format!("\n{}\n", draw(figure, screen.width, HEIGHT, screen.colour));
     }
     text + "\n" + &rules(figure, screen)
+}
+
+fn guessed(rate: f64) -> String {
+    row("a guess", &format!("{rate:.2e}, from what is left to go by: try it first"))
 }
 
 /// Why the curve suggests nothing.

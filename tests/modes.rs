@@ -597,12 +597,25 @@ fn verifying_runs_are_separate_trainings() {
     assert!(found.runs.iter().all(|r| r.good == r.loss.is_some_and(enough)), "{found:?}");
     let good: Vec<f64> = found.runs.iter().filter(|r| r.good).map(|r| r.lr).collect();
     let GoodRates { low, high } = found.good.expect("0.01 trains the digits");
-    // The rates end between the outermost good runs and their neighbours.
-    let (first, last) = (*good.first().unwrap(), *good.last().unwrap());
-    let (below, above) = (first / 10f64.sqrt(), last * 10f64.sqrt());
-    assert!(below < low && low <= first && last <= high && high < above, "{low} {high} {good:?}");
+    // The rates end where the lines from the outermost good runs to their neighbours cross what is enough.
+    let enough = start - 0.95 * (start - best);
+    let at = |i: usize| (found.runs[i].lr, found.runs[i].loss.unwrap());
+    let end = |rate: f64, beyond: fn(usize) -> Option<usize>| {
+        let i = found.runs.iter().position(|r| r.lr == rate).unwrap();
+        match beyond(i).filter(|&next| next < found.runs.len()) {
+            Some(next) => on_the_line(enough, at(i), at(next)),
+            None => rate,
+        }
+    };
+    let ends = [end(good[0], |i| i.checked_sub(1)), end(*good.last().unwrap(), |i| Some(i + 1))];
+    assert_close(&[low, high], &ends, 1e-9, "ends of the good rates");
     let (lr, peak) = (found.lr().unwrap(), found.one_cycle_peak().unwrap());
     assert!(low <= lr && lr <= peak && peak <= high, "{found:?}");
+}
+
+/// The rate at which the line through two (rate, loss), over the logarithm of the rate, has this loss.
+fn on_the_line(loss: f64, (rate, a): (f64, f64), (other, b): (f64, f64)) -> f64 {
+    (rate.ln() + (other.ln() - rate.ln()) * (loss - a) / (b - a)).exp()
 }
 
 /// A model that starts to learn at once, without noise from dropout.
@@ -627,12 +640,16 @@ fn rates_far_off_are_told_honestly() {
     let wide = verify(1e-9, 8.0, 5);
     assert_eq!(good(&wide), [4], "a rate of 0.1 is in reach: {wide:?}");
     assert_eq!(wide.good.unwrap().high, wide.runs[4].lr);
+    let lr = wide.lr().unwrap();
+    assert!(wide.runs[3].lr < lr && lr <= wide.runs[4].lr, "{wide:?}");
 
     let wild = verify(0.1, 37.0, 3);
     assert!(wild.runs[0].loss.is_some() && wild.runs[2].loss.is_none(), "{wild:?}");
     assert_eq!(wild.runs[2].accuracy, None);
     assert_eq!(good(&wild), [1]);
     assert_eq!(wild.good.unwrap().high, wild.runs[1].lr, "no line leads to a run that blew up");
+    let lr = wild.lr().unwrap();
+    assert!(wild.runs[0].lr < lr && lr <= wild.runs[1].lr, "{wild:?}");
     assert_eq!(wild.runs[1].loss, verify(0.1, 0.0, 2).runs[0].loss, "the others are as if alone");
     assert_eq!(verify(1e37, 0.5, 2).good, None);
 }

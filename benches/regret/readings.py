@@ -42,11 +42,12 @@ def main():
     parser.add_argument("--binary", default="target/release/rangefinder")
     args = parser.parse_args()
     errors = {name: [] for name in (*READINGS, "their mean, as suggested")}
-    by_optimizer, distances = {}, {}
+    by_optimizer, distances, ended = {}, {}, {}
     for task in (task for path in args.tasks for task in load(path)):
         known = task.get("opt", "any")
         middle = target(task)
         for curve in task["curves"]:
+            ended.setdefault(known, []).append(len(curve["loss"]) < curve["steps"])
             found = answer(args.binary, curve)["suggestion"]
             if not found:
                 continue
@@ -64,11 +65,11 @@ def main():
     print("| reading | curves | mean error | standard deviation |\n| --- | --- | --- | --- |")
     for name, values in errors.items():
         print(f"| {name} | {len(values)} | {np.mean(values):+.2f} | {np.std(values):.2f} |")
-    print("\n| optimizer | curves | suggested, less the middle of the good rates | the same, told the optimizer | divergence, less the middle |")
-    print("| --- | --- | --- | --- | --- |")
+    print("\n| optimizer | curves | suggested, less the middle of the good rates | the same, told the optimizer | divergence, less the middle | not finite at last |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for name, values in sorted(by_optimizer.items()):
         alone, told = np.mean(values, 0)
-        print(f"| {name} | {len(values)} | {alone:+.2f} | {told:+.2f} | {np.mean(distances[name]):.2f} |")
+        print(f"| {name} | {len(values)} | {alone:+.2f} | {told:+.2f} | {np.mean(distances[name]):.2f} | {sum(ended[name])} of {len(ended[name])} |")
 
 
 if __name__ == "__main__":
